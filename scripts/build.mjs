@@ -1,0 +1,42 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const chunks = join(root, "dist", "chunks");
+
+/** @type {import("esbuild").BuildOptions} */
+const shared = {
+  absWorkingDir: root,
+  bundle: true,
+  outdir: "dist",
+  outbase: "src",
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  packages: "external",
+  sourcemap: true,
+  logLevel: "warning",
+};
+
+const [application] = await Promise.all([
+  build({
+    ...shared,
+    entryPoints: ["src/cli/main.ts", "src/index.ts"],
+    splitting: true,
+    chunkNames: "chunks/[name]-[hash]",
+    metafile: true,
+  }),
+  // One file: a cold start must not search for modules.
+  build({ ...shared, entryPoints: ["src/functions/main.ts"] }),
+]);
+removeStaleChunks(Object.keys(application.metafile.outputs));
+
+/** Chunks have hashes in their names, so every change leaves the old ones behind. */
+function removeStaleChunks(/** @type {string[]} */ outputs) {
+  const files = existsSync(chunks) ? readdirSync(chunks) : [];
+  for (const file of files.map((name) => join(chunks, name))) {
+    if (!outputs.includes(relative(root, file))) rmSync(file, { force: true });
+  }
+}

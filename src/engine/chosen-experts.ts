@@ -1,0 +1,95 @@
+import type { CpuBackend } from "../ggml/cpu-backend.ts";
+import { GraphBuilder } from "../ggml/graph-builder.ts";
+import { i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
+import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
+import { NODES_PER_LAYER } from "../model/architecture.ts";
+import type { LayerExperts } from "./expert-bank.ts";
+import type { Runtime } from "./runtime.ts";
+
+type Model = Pick<Runtime, "native" | "architecture" | "hyper" | "bank"> & { readonly backend: CpuBackend };
+
+/** What the graphs read and write. */
+export interface ExpertTensors {
+  /** One token's input: [hidden] */
+  readonly input: Tensor;
+  /** Expert outputs: [hidden, k] */
+  readonly rows: Tensor;
+}
+
+interface Step {
+  readonly g: GraphBuilder;
+  readonly plan: GraphPlan;
+  readonly allocator: GraphAllocator;
+}
+
+/**
+ * Any of a layer's experts in memory, applied to one token: the decode kernel. One graph for each layer and number of
+ * experts, built when first needed. An expert's row comes out the same whichever others are computed with it.
+ */
+export class ChosenExperts implements Disposable {
+  readonly #model: Model;
+  readonly #tensors: ExpertTensors;
+  readonly #lists: NamedTensors<{ ids: SharedTensor<"i32">; ranks: SharedTensor<"i64"> }>;
+  readonly #steps = new Map<string, Step>();
+
+  constructor(model: Model, tensors: ExpertTensors) {
+    const { expertsPerToken } = model.hyper;
+    this.#model = model;
+    this.#tensors = tensors;
+    this.#lists = new NamedTensors(model.native, model.backend.bufferType, {
+      ids: i32(expertsPerToken),
+      ranks: i64(expertsPerToken),
+    });
+  }
+
+  /** Computes those of `chosen` that are in memory; the output of `chosen[rank]` goes to row `rank`. */
+  run(layer: number, chosen: Int32Array): void {
+    const held = this.#model.bank.layers[layer];
+    if (held === null || held === undefined) return;
+    const { ids, ranks } = this.#lists.views;
+    let count = 0;
+    for (const [rank, expert] of chosen.entries()) {
+      const slot = held.slotOf[expert] ?? -1;
+      if (slot < 0) continue;
+      ids[count] = slot;
+      ranks[count] = BigInt(rank);
+      count++;
+    }
+    if (count > 0) this.#model.backend.computePlan(this.#step(layer, held, count).plan);
+  }
+
+  #step(layer: number, held: LayerExperts, count: number): Step {
+    const key = `${layer}:${count}`;
+    const known = this.#steps.get(key);
+    if (known !== undefined) return known;
+    const { native, backend } = this.#model;
+    const g = this.#record(held, count);
+    const allocator = native.ggml.ggml_gallocr_new(backend.bufferType);
+    native.ggml.ggml_gallocr_alloc_graph(allocator, g.graph);
+    const step = { g, plan: backend.plan(g.graph), allocator };
+    this.#steps.set(key, step);
+    return step;
+  }
+
+  #record(held: LayerExperts, count: number): GraphBuilder {
+    const { native, architecture, hyper } = this.#model;
+    const { ids, ranks } = this.#lists.tensors;
+    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    const x = g.reshape3d(this.#tensors.input, hyper.hidden, 1, 1);
+    const chosen = g.reshape2d(g.view1d(ids, count, 0), count, 1);
+    const outputs = architecture.chosenExperts(g, held.stack, x, chosen); // [hidden, count, 1]
+    const rows = g.reshape2d(outputs, hyper.hidden, count);
+    g.expand(g.setRows(this.#tensors.rows, rows, g.view1d(ranks, count, 0)));
+    return g;
+  }
+
+  [Symbol.dispose](): void {
+    const { native, backend } = this.#model;
+    for (const { g, plan, allocator } of this.#steps.values()) {
+      backend.freePlan(plan);
+      native.ggml.ggml_gallocr_free(allocator);
+      g[Symbol.dispose]();
+    }
+    this.#lists[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,169 @@
+import { GraphBuilder } from "../ggml/graph-builder.ts";
+import { tensorSource } from "../ggml/memory.ts";
+import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
+import type { GraphAllocator, GraphPlan } from "../ggml/signatures.ts";
+import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { ChosenExperts } from "./chosen-experts.ts";
+import { fillCausalMask } from "./mask.ts";
+import { routeRows } from "./routing.ts";
+import { combineExperts, layerScope, type PassOptions, type RemoteExperts, type Runtime } from "./runtime.ts";
+
+/** What attention and gate of one layer leave behind for one token; see {@link LayeredPass.finish}. */
+export interface GateResult {
+  /** The residual stream and the experts' input: [hidden] */
+  readonly h: Float32Array;
+  readonly input: Float32Array;
+  /** [k] */
+  readonly chosen: Int32Array;
+  readonly weights: Float32Array;
+}
+
+/**
+ * One token through the model, layer by layer: after every gate JavaScript sees the chosen experts, sends the rows of
+ * experts that are elsewhere, computes the local ones meanwhile, and joins both in the gate's order. Gives the same
+ * bits as {@link WholePass}: each expert's row is computed by the same kernel, and the sum runs in the same order.
+ */
+export class LayeredPass implements Disposable {
+  /** Of the token: [vocabulary]. Overwritten by the next run. */
+  readonly logits: Float32Array;
+  readonly #runtime: Runtime;
+  readonly #span: number;
+  readonly #io: NamedTensors<ReturnType<typeof inputsAndResults>>;
+  /** The gate's choice, for JavaScript: [k] */
+  readonly #chosen: Int32Array;
+  readonly #allocator: GraphAllocator;
+  /** By layer: join of the layer before, attention and gate. The last one: join and head. */
+  readonly #steps: readonly PreparedGraph[];
+  readonly #local: ChosenExperts;
+
+  constructor(runtime: Runtime, span: number) {
+    const { native, hyper, backend } = runtime;
+    this.#runtime = runtime;
+    this.#span = span;
+    this.#io = new NamedTensors(native, backend.bufferType, inputsAndResults(runtime, span));
+    this.#chosen = new Int32Array(hyper.expertsPerToken);
+    this.#local = new ChosenExperts(runtime, this.#io.tensors);
+    this.logits = this.#io.views.logits;
+    this.#allocator = native.ggml.ggml_gallocr_new(backend.bufferType);
+    const layers = Array.from({ length: hyper.layers }, (_, layer) => this.#recordLayer(layer));
+    this.#steps = this.#prepare([...layers, this.#recordHead()]);
+  }
+
+  async run(token: number, position: number, { observe, remote }: PassOptions = {}): Promise<void> {
+    this.#runtime.cache.prepare(this.#span);
+    this.#io.views.token[0] = token;
+    this.#io.views.position[0] = position;
+    this.#io.views.cacheRow[0] = BigInt(position);
+    fillCausalMask(this.#io.views.mask, this.#span, position, 1);
+    for (let layer = 0; layer < this.#runtime.hyper.layers; layer++) {
+      this.#compute(this.#steps[layer] as PreparedGraph);
+      this.#chosen.set(this.#io.views.sort.subarray(0, this.#chosen.length));
+      observe?.(layer, this.#chosen);
+      await this.#runExperts(layer, remote);
+    }
+    this.#compute(this.#steps.at(-1) as PreparedGraph);
+  }
+
+  /** Experts of the last layer and the head, for a token whose attention and gate were computed elsewhere. */
+  async finish({ h, input, chosen, weights }: GateResult, remote?: RemoteExperts): Promise<void> {
+    this.#io.views.h.set(h);
+    this.#io.views.input.set(input);
+    this.#chosen.set(chosen);
+    this.#io.views.weights.set(weights);
+    await this.#runExperts(this.#runtime.hyper.layers - 1, remote);
+    this.#compute(this.#steps.at(-1) as PreparedGraph);
+  }
+
+  async #runExperts(layer: number, remote: RemoteExperts | undefined): Promise<void> {
+    const held = this.#runtime.bank.layers[layer];
+    const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
+    const { input, rows: outputs } = this.#io.views;
+    const chosen = this.#chosen;
+    const elsewhere = routeRows(chosen, chosen.length, (expert) => !isLocal(expert));
+    const pending =
+      elsewhere.count === 0
+        ? undefined
+        : requireRemote(remote, layer).compute({ layer, kernel: "decode", inputs: input, rows: elsewhere, outputs });
+    this.#local.run(layer, chosen);
+    await pending;
+  }
+
+  #recordLayer(layer: number): GraphBuilder {
+    const { native, architecture, hyper, cache, weight } = this.#runtime;
+    const t = this.#io.tensors;
+    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    const scope = layerScope(this.#runtime, layer);
+    const x = layer === 0 ? architecture.embed(g, weight, t.token) : combineExperts(g, hyper, t, 1);
+    const qkv = architecture.project(g, scope, x, t.position);
+    g.expand(qkv.q);
+    cache.write(g, layer, qkv, t.cacheRow, 1);
+    const attended = architecture.attend(g, scope, { q: qkv.q, ...cache.read(g, layer, this.#span), mask: t.mask });
+    const h = this.#io.pin(g, g.add(attended, x), "h");
+    const gate = architecture.gate(g, scope, h);
+    this.#io.pin(g, gate.input, "input");
+    this.#io.pin(g, tensorSource(gate.chosen, 0), "sort");
+    g.expand(this.#io.pin(g, gate.weights, "weights"));
+    return g;
+  }
+
+  #recordHead(): GraphBuilder {
+    const { native, architecture, hyper, weight } = this.#runtime;
+    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    const logits = architecture.head(g, weight, combineExperts(g, hyper, this.#io.tensors, 1), hyper);
+    g.expand(this.#io.pin(g, logits, "logits"));
+    return g;
+  }
+
+  /**
+   * The graphs share one scratch memory. All are measured before any is placed: placing a larger graph later would
+   * move the memory under the earlier ones.
+   */
+  #prepare(builders: readonly GraphBuilder[]): PreparedGraph[] {
+    const { native, backend } = this.#runtime;
+    for (const { graph } of builders) native.ggml.ggml_gallocr_reserve(this.#allocator, graph);
+    for (const { graph } of builders) native.ggml.ggml_gallocr_alloc_graph(this.#allocator, graph);
+    return builders.map((g) => ({ g, plan: backend.plan(g.graph) }));
+  }
+
+  #compute({ plan }: PreparedGraph): void {
+    this.#runtime.backend.computePlan(plan);
+  }
+
+  [Symbol.dispose](): void {
+    const { native, backend } = this.#runtime;
+    this.#local[Symbol.dispose]();
+    for (const { g, plan } of this.#steps) {
+      backend.freePlan(plan);
+      g[Symbol.dispose]();
+    }
+    native.ggml.ggml_gallocr_free(this.#allocator);
+    this.#io[Symbol.dispose]();
+  }
+}
+
+interface PreparedGraph {
+  readonly g: GraphBuilder;
+  readonly plan: GraphPlan;
+}
+
+function requireRemote(remote: RemoteExperts | undefined, layer: number): RemoteExperts {
+  if (remote !== undefined) return remote;
+  throw new Error(`layer ${layer} routed to an expert that is not in this function, and no other holds it`);
+}
+
+function inputsAndResults({ hyper }: Runtime, span: number) {
+  const { hidden, experts, expertsPerToken: k, vocabulary } = hyper;
+  return {
+    token: i32(1),
+    position: i32(1),
+    cacheRow: i64(1),
+    mask: f16(span, 1),
+    h: f32(hidden, 1),
+    input: f32(hidden, 1),
+    sort: i32(experts, 1),
+    weights: f32(k, 1),
+    /** Expert outputs in the gate's order. */
+    rows: f32(hidden, k),
+    logits: f32(vocabulary),
+  };
+}

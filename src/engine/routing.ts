@@ -1,0 +1,57 @@
+/** Rows of work for experts: row i sends token `tokens[i]` to expert `experts[i]`; its output belongs at `slots[i]`. */
+export interface RoutedRows {
+  readonly count: number;
+  /** Index of the token in the batch. */
+  readonly tokens: Int32Array;
+  readonly experts: Int32Array;
+  /** Row of the output: token · k + rank of the expert among the token's choices. */
+  readonly slots: Int32Array;
+}
+
+/**
+ * Orders the gate's choices by expert, rows of one expert side by side and in token order.
+ * `chosen`: [k, tokens], the k choices of a token side by side; `keep` says which experts to take.
+ */
+export function routeRows(chosen: Int32Array, k: number, keep: (expert: number) => boolean): RoutedRows {
+  const taken = Array.from(chosen.keys()).filter((slot) => keep(chosen[slot] as number));
+  taken.sort((a, b) => (chosen[a] as number) - (chosen[b] as number) || a - b);
+  return {
+    count: taken.length,
+    tokens: Int32Array.from(taken, (slot) => Math.floor(slot / k)),
+    experts: Int32Array.from(taken, (slot) => chosen[slot] as number),
+    slots: Int32Array.from(taken),
+  };
+}
+
+/** A run of rows that go to the same expert. */
+export interface ExpertGroup {
+  readonly expert: number;
+  /** First row, in the order of {@link RoutedRows}. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The runs of one expert each, cut where they exceed `maxRows`. */
+export function groupByExpert({ count, experts }: RoutedRows, maxRows: number): ExpertGroup[] {
+  const groups: ExpertGroup[] = [];
+  for (let first = 0; first < count; ) {
+    const expert = experts[first] as number;
+    let end = first + 1;
+    while (end < count && experts[end] === expert && end - first < maxRows) end++;
+    groups.push({ expert, first, count: end - first });
+    first = end;
+  }
+  return groups;
+}
+
+/** Splits groups into `bins` of about equal rows: longest first, each onto the least loaded bin (LPT). */
+export function balanceGroups<Group extends ExpertGroup>(groups: readonly Group[], bins: number): Group[][] {
+  const loads = Array.from({ length: Math.min(bins, groups.length) }, () => ({ rows: 0, groups: [] as Group[] }));
+  const byLength = groups.toSorted((a, b) => b.count - a.count || a.first - b.first);
+  for (const group of byLength) {
+    const least = loads.reduce((best, load) => (load.rows < best.rows ? load : best));
+    least.rows += group.count;
+    least.groups.push(group);
+  }
+  return loads.map((load) => load.groups);
+}

@@ -1,0 +1,79 @@
+import type { CpuBackend } from "../ggml/cpu-backend.ts";
+import type { GraphBuilder } from "../ggml/graph-builder.ts";
+import type { Native } from "../ggml/library.ts";
+import type { Tensor } from "../ggml/signatures.ts";
+import type { Architecture, HyperParameters, LayerScope } from "../model/architecture.ts";
+import type { ExpertBank } from "./expert-bank.ts";
+import type { KvCache } from "./kv-cache.ts";
+import type { RoutedRows } from "./routing.ts";
+
+/** What every forward pass works on. */
+export interface Runtime {
+  readonly native: Native;
+  readonly architecture: Architecture;
+  readonly hyper: HyperParameters;
+  /** A non-expert weight by name. */
+  readonly weight: LayerScope["weight"];
+  readonly bank: ExpertBank;
+  readonly cache: KvCache;
+  /** Computes graphs that run as a whole. */
+  readonly backend: CpuBackend;
+  /** Threads of this function, for work that is cut into graphs of one thread each. */
+  readonly threads: number;
+}
+
+export function layerScope({ hyper, weight }: Runtime, layer: number): LayerScope {
+  return { hyper, layer, weight };
+}
+
+/** Receives the experts the gate chose: `chosen` holds `expertsPerToken` ids for each token, most probable first. */
+export type GateObserver = (layer: number, chosen: Int32Array) => void;
+
+/** Rows for experts that live in other functions. */
+export interface RemoteCall {
+  readonly layer: number;
+  /** Which kernel rounds the results as this function would: one token at a time, or grouped rows. */
+  readonly kernel: "decode" | "prefill";
+  /** [hidden, tokens]; do not keep, it is overwritten after the call */
+  readonly inputs: Float32Array;
+  readonly rows: RoutedRows;
+  /** Row i goes to `rows.slots[i]`: [hidden, slots] */
+  readonly outputs: Float32Array;
+}
+
+/** Computes the experts this function does not hold. */
+export interface RemoteExperts {
+  /** Rows leave before this returns; resolves when every output row is in place. */
+  compute(call: RemoteCall): Promise<void>;
+}
+
+export interface PassOptions {
+  /** Sees every gate's choice. */
+  readonly observe?: GateObserver | undefined;
+  /** Needed where experts are missing in this function. */
+  readonly remote?: RemoteExperts | undefined;
+}
+
+export interface WeightedRows {
+  /** Expert outputs: [hidden, k · tokens], the k rows of a token side by side. */
+  readonly rows: Tensor;
+  /** [k, tokens] */
+  readonly weights: Tensor;
+  /** The residual stream: [hidden, tokens] */
+  readonly h: Tensor;
+}
+
+/** h + Σ_j weight_j · row_j, added in the gate's order (floating-point sums depend on it). → [hidden, tokens] */
+export function combineExperts(
+  g: GraphBuilder,
+  { hidden, expertsPerToken: k }: HyperParameters,
+  { rows, weights, h }: WeightedRows,
+  tokens: number,
+): Tensor {
+  const weighted = g.multiply(g.reshape3d(rows, hidden, k, tokens), g.reshape3d(weights, 1, k, tokens));
+  const rowBytes = hidden * Float32Array.BYTES_PER_ELEMENT;
+  const row = (j: number): Tensor => g.view2d(weighted, [hidden, tokens], k * rowBytes, j * rowBytes);
+  let sum = row(0);
+  for (let j = 1; j < k; j++) sum = g.add(sum, row(j));
+  return g.add(sum, h);
+}

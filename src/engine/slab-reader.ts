@@ -1,0 +1,136 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { remoeError } from "../core/errors.ts";
+import type { Native } from "../ggml/library.ts";
+import { TensorAliases, TensorStore, tensorAddress, view } from "../ggml/memory.ts";
+import { residentShare } from "../ggml/page-cache.ts";
+import type { Address, BufferType, NativeBuffer } from "../ggml/signatures.ts";
+import { setTensorAsync } from "../ggml/transfer.ts";
+import { GgmlType } from "../gguf/types.ts";
+
+/** Rows of one matrix: a range of the file, and where it belongs in memory. */
+export interface Slab {
+  /** In the file. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly type: number;
+  /** [in, rows] */
+  readonly shape: readonly [number, number];
+  readonly buffer: NativeBuffer;
+  readonly address: Address;
+  /** `plain`: host memory that takes the file's bytes as they are. `own`: the buffer type rearranges them. */
+  readonly layout: "plain" | "own";
+}
+
+/** Pieces read and repacked at once: enough reads in flight for one disk, and work for every core of a small machine. */
+const LANES = 4;
+/** Largest piece: bounds the bounce memory to LANES times this. */
+const PIECE_BYTES = 4 << 20;
+/** Repacked matrices interleave rows by up to 16: a piece must hold whole groups. */
+const ROW_GROUP = 32;
+/** O_DIRECT wants offsets, lengths and addresses in whole sectors; a page is a multiple of any. */
+const SECTOR = 4096;
+/** With less of the file than this in the page cache, reading around the cache is faster. */
+const MOSTLY_CACHED = 0.5;
+
+interface Reader {
+  readonly native: Native;
+  readonly handle: FileHandle;
+  readonly path: string;
+  /** Reads go around the page cache and must be aligned. */
+  readonly direct: boolean;
+  readonly aliases: TensorAliases;
+}
+
+/**
+ * Reads slabs from a file into memory, several at once. A file that is not in the page cache is read with O_DIRECT:
+ * nothing is copied through the cache, and the weights are in memory once, not twice.
+ * @param host buffer type of plain host memory
+ * @throws MODEL_FILE_TRUNCATED when the file ends early
+ */
+export async function readSlabs(native: Native, path: string, slabs: readonly Slab[], host: BufferType): Promise<void> {
+  const pieces = slabs.flatMap(splitSlab);
+  const largest = pieces.reduce((max, piece) => Math.max(max, piece.bytes), 0);
+  const bounceShape = { type: GgmlType.I8, shape: [largest + 3 * SECTOR] };
+  using bounce = new TensorStore(native, host, Array<typeof bounceShape>(LANES).fill(bounceShape));
+  using aliases = new TensorAliases(native, pieces.length);
+  const file = await openForReading(path);
+  const queue = pieces[Symbol.iterator]();
+  try {
+    await Promise.all(
+      bounce.tensors.map(async (tensor) => {
+        const memory = alignedView(tensorAddress(tensor), largest + 2 * SECTOR);
+        for (const piece of queue) await readPiece({ ...file, native, path, aliases }, piece, memory);
+      }),
+    );
+  } finally {
+    await file.handle.close();
+  }
+}
+
+async function openForReading(path: string): Promise<{ handle: FileHandle; direct: boolean }> {
+  if (constants.O_DIRECT !== undefined && residentShare(path) < MOSTLY_CACHED) {
+    // A file system without O_DIRECT (tmpfs) refuses to open.
+    const handle = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch(() => undefined);
+    if (handle !== undefined) return { handle, direct: true };
+  }
+  return { handle: await open(path, "r"), direct: false };
+}
+
+function splitSlab(slab: Slab): Slab[] {
+  const [width, rows] = slab.shape;
+  const rowBytes = slab.bytes / rows;
+  const groups = Math.max(1, Math.floor(PIECE_BYTES / rowBytes / ROW_GROUP));
+  const step = groups * ROW_GROUP;
+  return Array.from({ length: Math.ceil(rows / step) }, (_, i) => {
+    const first = i * step;
+    const count = Math.min(step, rows - first);
+    return {
+      ...slab,
+      offset: slab.offset + first * rowBytes,
+      bytes: count * rowBytes,
+      shape: [width, count],
+      address: slab.address + BigInt(first * rowBytes),
+    };
+  });
+}
+
+async function readPiece(reader: Reader, piece: Slab, bounce: Uint8Array): Promise<void> {
+  if (piece.layout === "plain" && !reader.direct) {
+    await readFully(reader, new Uint8Array(view(piece.address, piece.bytes)), piece.offset, piece.bytes);
+    return;
+  }
+  const lead = reader.direct ? piece.offset % SECTOR : 0;
+  const length = reader.direct ? Math.ceil((lead + piece.bytes) / SECTOR) * SECTOR : piece.bytes;
+  await readFully(reader, bounce.subarray(0, length), piece.offset - lead, lead + piece.bytes);
+  const bytes = bounce.subarray(lead, lead + piece.bytes);
+  if (piece.layout === "plain") {
+    new Uint8Array(view(piece.address, piece.bytes)).set(bytes);
+    return;
+  }
+  const { type, shape, buffer, address } = piece;
+  await setTensorAsync(reader.native, reader.aliases.place({ type, shape }, buffer, address), bytes);
+}
+
+/** Fills `target` from the file; the last `target.length - needed` bytes may lie past its end. */
+async function readFully(reader: Reader, target: Uint8Array, offset: number, needed: number): Promise<void> {
+  let done = 0;
+  while (done < needed) {
+    const { bytesRead } = await reader.handle.read(target, done, target.length - done, offset + done);
+    if (bytesRead === 0) {
+      const { path } = reader;
+      throw remoeError("MODEL_FILE_TRUNCATED", {
+        path,
+        part: "tensor data",
+        needed: offset + needed,
+        size: offset + done,
+      });
+    }
+    done += bytesRead;
+  }
+}
+
+function alignedView(address: Address, bytes: number): Uint8Array {
+  const sector = BigInt(SECTOR);
+  return new Uint8Array(view(((address + sector - 1n) / sector) * sector, bytes));
+}

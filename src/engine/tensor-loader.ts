@@ -1,0 +1,137 @@
+import { repackBufferType } from "../ggml/cpu-backend.ts";
+import type { Native } from "../ggml/library.ts";
+import { hasOwnLayout, type TensorShape, TensorStore, tensorAddress } from "../ggml/memory.ts";
+import type { BufferType, NativeBuffer, Tensor } from "../ggml/signatures.ts";
+import { GgmlType } from "../gguf/types.ts";
+import { readSlabs, type Slab } from "./slab-reader.ts";
+
+/** A contiguous range of the file: some rows of a matrix. */
+export interface FileRows {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly rows: number;
+}
+
+/** A tensor to load: ranges of the file, one after the other in memory. */
+export interface StoredTensor extends TensorShape {
+  readonly name: string;
+  readonly parts: readonly FileRows[];
+  /** May be rearranged for the matrix kernels. */
+  readonly repackable: boolean;
+}
+
+/** Where tensors go. */
+export interface Placement {
+  /** Takes what is kept as stored: host memory, or a device's. */
+  readonly plain: BufferType;
+  /** Takes repackable tensors of the types it knows; null keeps all of them plain. */
+  readonly repack: BufferType | null;
+}
+
+export function cpuPlacement(native: Native): Placement {
+  return { plain: native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice), repack: repackBufferType(native) };
+}
+
+export interface LoadedTensor {
+  readonly tensor: Tensor;
+  readonly buffer: NativeBuffer;
+}
+
+/** Tensors in memory, by name. Disposing frees them all. */
+export interface LoadedTensors extends Disposable {
+  readonly byName: ReadonlyMap<string, LoadedTensor>;
+  readonly bytes: number;
+}
+
+/** Repacked matrices interleave this many rows at most; a part must begin on a whole group. */
+const ROW_GROUP = 16;
+
+/**
+ * Lays the tensors out in one buffer for each kind of memory and reads them, several pieces at once.
+ * @throws MODEL_FILE_TRUNCATED, NATIVE_CALL_FAILED when the memory is not to be had
+ */
+export async function loadTensors(
+  native: Native,
+  path: string,
+  specs: readonly StoredTensor[],
+  placement: Placement,
+): Promise<LoadedTensors> {
+  const packs = (spec: StoredTensor): boolean => spec.repackable && isPackable(native, placement.repack, spec);
+  const host = native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice);
+  const plainLayout = native.ggml.ggml_backend_buft_is_host(placement.plain) ? "plain" : "own";
+  const [unique, twins] = separateTwins(specs, packs);
+  const groups = [
+    layOut(native, placement.repack ?? host, { specs: unique.filter(packs), layout: "own" }),
+    layOut(native, placement.plain, { specs: unique.filter((spec) => !packs(spec)), layout: plainLayout }),
+  ];
+  await readSlabs(
+    native,
+    path,
+    groups.flatMap(({ slabs }) => slabs),
+    host,
+  );
+  const byName = new Map(groups.flatMap(({ loaded }) => loaded));
+  for (const [name, twin] of twins) byName.set(name, byName.get(twin) as LoadedTensor);
+  return {
+    byName,
+    bytes: groups.reduce((sum, { store }) => sum + store.bytes, 0),
+    [Symbol.dispose]: () => groups.forEach(({ store }) => void store[Symbol.dispose]()),
+  };
+}
+
+/** Tied embeddings name one file tensor twice: kept once, unless one of the two uses wants it repacked. */
+function separateTwins(
+  specs: readonly StoredTensor[],
+  packs: (spec: StoredTensor) => boolean,
+): [StoredTensor[], Map<string, string>] {
+  const first = new Map<string, string>();
+  const twins = new Map<string, string>();
+  const unique = specs.filter((spec) => {
+    const key = `${spec.parts.map(({ offset }) => offset)} ${packs(spec)}`;
+    const twin = first.get(key);
+    if (twin !== undefined) twins.set(spec.name, twin);
+    else first.set(key, spec.name);
+    return twin === undefined;
+  });
+  return [unique, twins];
+}
+
+interface Group {
+  readonly store: TensorStore;
+  readonly loaded: readonly [string, LoadedTensor][];
+  readonly slabs: readonly Slab[];
+}
+
+function layOut(
+  native: Native,
+  type: BufferType,
+  { specs, layout }: { specs: readonly StoredTensor[]; layout: Slab["layout"] },
+): Group {
+  const store = new TensorStore(native, type, specs, true);
+  const placed = specs.map((spec, i) => ({ spec, tensor: store.tensors[i] as Tensor }));
+  return {
+    store,
+    loaded: placed.map(({ spec, tensor }) => [spec.name, { tensor, buffer: store.buffer }]),
+    slabs: placed.flatMap(({ spec, tensor }) => slabsOf(spec, { tensor, buffer: store.buffer }, layout)),
+  };
+}
+
+function slabsOf(spec: StoredTensor, { tensor, buffer }: LoadedTensor, layout: Slab["layout"]): Slab[] {
+  const width = spec.shape[0] ?? 1;
+  let address = tensorAddress(tensor);
+  return spec.parts.map(({ offset, bytes, rows }) => {
+    const slab: Slab = { offset, bytes, type: spec.type, shape: [width, rows], buffer, address, layout };
+    address += BigInt(bytes);
+    return slab;
+  });
+}
+
+/** Asks the buffer type itself, with a small matrix of the same type and row grouping. */
+function isPackable(native: Native, repack: BufferType | null, spec: StoredTensor): boolean {
+  if (repack === null || spec.parts.some(({ rows }) => rows % ROW_GROUP !== 0)) return false;
+  using sample = new TensorStore(native, repack, [{ type: spec.type, shape: [SAMPLE_WIDTH, ROW_GROUP] }]);
+  return spec.type !== GgmlType.F32 && hasOwnLayout(sample.tensors[0] as Tensor);
+}
+
+/** A whole number of blocks of every type. */
+const SAMPLE_WIDTH = 256;

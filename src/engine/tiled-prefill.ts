@@ -1,0 +1,278 @@
+import type { GraphBuilder } from "../ggml/graph-builder.ts";
+import { tensorSource } from "../ggml/memory.ts";
+import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
+import type { Tensor } from "../ggml/signatures.ts";
+import { multiplicationsPerToken, NODES_PER_LAYER } from "../model/architecture.ts";
+import { ExpertRunner } from "./expert-runner.ts";
+import { type GraphRunner, type GraphTask, Lanes, PooledGraph } from "./graph-runner.ts";
+import type { GateResult } from "./layered-pass.ts";
+import { fillCausalMask } from "./mask.ts";
+import { routeRows } from "./routing.ts";
+import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+
+/**
+ * Tokens of one tile. Tiles begin at multiples of it, counted from the start of the sequence, so that a token is
+ * computed together with the same neighbours whatever the batch size: the library's attention kernel works on 64 rows.
+ */
+export const TILE_TOKENS = 64;
+/** Rows of a tile are filled up to whole fours: see ROW_TILE of expert-runner.ts. */
+const ROW_TILE = 4;
+const F32_BYTES = 4;
+const F16_BYTES = 2;
+
+/** Multiplications of a layer from which handing graphs to lanes (80 µs each) is worth it: about 10 ms of one core. */
+const LONG_STAGE = 5e8;
+
+/** Some consecutive tokens of the batch. */
+interface Tile {
+  /** First row in the batch's buffers. */
+  readonly row: number;
+  /** Tokens, and rows with the filling. */
+  readonly tokens: number;
+  readonly rows: number;
+  /** Cached positions its last token may look at, in whole steps. */
+  readonly span: number;
+  /** First element of its mask. */
+  readonly mask: number;
+}
+
+/**
+ * Prefill of a batch of tokens, in three stages a layer: project (queries, keys, values), attend and gate, experts.
+ * Every stage is cut into graphs that one thread computes alone: tiles of tokens in the first two, groups of experts in
+ * the third. Compared with llama.cpp's one large graph, tokens meet an expert as one matrix product instead of one by
+ * one, and threads meet three times a layer instead of after each operation. The results do not depend on the number
+ * of threads, the batch size, or on which experts are computed elsewhere.
+ */
+export class TiledPrefill implements Disposable {
+  readonly batchTokens: number;
+  readonly #runtime: Runtime;
+  readonly #lanes: Lanes;
+  readonly #pool: PooledGraph;
+  readonly #experts: ExpertRunner;
+  readonly #io: NamedTensors<ReturnType<typeof batchBuffers>>;
+
+  /** `batchTokens`: a multiple of {@link TILE_TOKENS}. */
+  constructor(runtime: Runtime, batchTokens: number) {
+    const { native, backend, threads } = runtime;
+    this.batchTokens = batchTokens;
+    this.#runtime = runtime;
+    this.#lanes = new Lanes(native, threads);
+    this.#pool = new PooledGraph(native, backend);
+    this.#experts = new ExpertRunner(native, runtime, batchTokens);
+    this.#io = new NamedTensors(native, backend.bufferType, batchBuffers(runtime, batchTokens));
+  }
+
+  /**
+   * Computes tokens at consecutive positions from `position` (a multiple of {@link TILE_TOKENS}) on, up to the gate of
+   * the last layer, for the last token only there.
+   */
+  async run(tokens: readonly number[], position: number, { observe, remote }: PassOptions): Promise<GateResult> {
+    const tiles = this.#enter(tokens, position);
+    const runner = this.#runnerFor(tokens.length);
+    const { layers } = this.#runtime.hyper;
+    for (let layer = 0; layer < layers - 1; layer++) {
+      await runner.run([this.#projectTasks(layer, tiles), this.#attendTasks(layer, tiles)]);
+      await this.#runExperts(layer, tokens.length, { observe, remote, runner });
+    }
+    const last = lastToken(tiles);
+    await runner.run([this.#projectTasks(layers - 1, tiles), this.#attendTasks(layers - 1, [last])]);
+    const result = this.#gateResult(last.row);
+    observe?.(layers - 1, result.chosen);
+    return result;
+  }
+
+  /**
+   * Short work goes to the pool, but never a full tile: the library's attention kernel for 64 rows rounds differently
+   * when threads share it.
+   */
+  #runnerFor(tokens: number): GraphRunner {
+    const isShort = tokens * multiplicationsPerToken(this.#runtime.hyper) < LONG_STAGE;
+    return isShort && tokens < TILE_TOKENS ? this.#pool : this.#lanes;
+  }
+
+  /** Writes the inputs of the batch, rows of filling repeating the last token. */
+  #enter(tokens: readonly number[], position: number): Tile[] {
+    const { views } = this.#io;
+    const tiles = this.#cut(tokens.length, position);
+    this.#runtime.cache.prepare(tiles.at(-1)?.span ?? 0);
+    for (const tile of tiles) {
+      for (let row = tile.row; row < tile.row + tile.rows; row++) {
+        const i = Math.min(row, tile.row + tile.tokens - 1);
+        views.tokens[row] = tokens[i] as number;
+        views.positions[row] = position + i;
+        views.cacheRows[row] = BigInt(position + i);
+      }
+      const mask = views.mask.subarray(tile.mask);
+      fillCausalMask(mask, tile.span, position + tile.row, tile.tokens);
+      for (let row = tile.tokens; row < tile.rows; row++) {
+        mask.copyWithin(row * tile.span, (tile.tokens - 1) * tile.span, tile.tokens * tile.span);
+      }
+    }
+    return tiles;
+  }
+
+  #cut(count: number, position: number): Tile[] {
+    return Array.from({ length: Math.ceil(count / TILE_TOKENS) }, (_, i) => {
+      const row = i * TILE_TOKENS;
+      const tokens = Math.min(TILE_TOKENS, count - row);
+      const span = this.#runtime.cache.span(position + row + tokens);
+      const mask = row * this.#runtime.cache.span(this.#runtime.cache.contextLength);
+      return { row, tokens, rows: Math.ceil(tokens / ROW_TILE) * ROW_TILE, span, mask };
+    });
+  }
+
+  #projectTasks(layer: number, tiles: readonly Tile[]): GraphTask[] {
+    return tiles.map((tile) => ({ nodes: NODES_PER_LAYER, build: (g) => this.#buildProject(g, layer, tile) }));
+  }
+
+  #buildProject(g: GraphBuilder, layer: number, tile: Tile): void {
+    const { architecture, cache } = this.#runtime;
+    const { positions, cacheRows } = this.#io.tensors;
+    const x = this.#pinRows(g, this.#layerInput(g, layer, tile), "x", tile);
+    const at = g.view1d(positions, tile.rows, tile.row * Int32Array.BYTES_PER_ELEMENT);
+    const qkv = architecture.project(g, layerScope(this.#runtime, layer), x, at);
+    g.expand(this.#pinRows(g, qkv.q, "q", tile));
+    const into = g.view1d(cacheRows, tile.tokens, tile.row * BigInt64Array.BYTES_PER_ELEMENT);
+    cache.write(g, layer, qkv, into, tile.tokens);
+  }
+
+  /** Embedded tokens, or what the layer before leaves: [hidden, rows] */
+  #layerInput(g: GraphBuilder, layer: number, tile: Tile): Tensor {
+    const { architecture, hyper, weight } = this.#runtime;
+    if (layer === 0) {
+      const tokens = g.view1d(this.#io.tensors.tokens, tile.rows, tile.row * Int32Array.BYTES_PER_ELEMENT);
+      return architecture.embed(g, weight, tokens);
+    }
+    const { hidden, expertsPerToken: k } = hyper;
+    const rows = this.#rowsOf(g, "expertRows", { row: tile.row * k, rows: tile.rows * k }, hidden);
+    const weights = this.#rowsOf(g, "weights", tile, k);
+    return combineExperts(g, hyper, { rows, weights, h: this.#rowsOf(g, "h", tile, hidden) }, tile.rows);
+  }
+
+  #attendTasks(layer: number, tiles: readonly Tile[]): GraphTask[] {
+    return tiles.map((tile) => ({ nodes: NODES_PER_LAYER, build: (g) => this.#buildAttend(g, layer, tile) }));
+  }
+
+  #buildAttend(g: GraphBuilder, layer: number, tile: Tile): void {
+    const { architecture, hyper, cache } = this.#runtime;
+    const { heads, headWidth, hidden } = hyper;
+    const scope = layerScope(this.#runtime, layer);
+    const q = g.splitHeads(this.#rowsOf(g, "q", tile, heads * headWidth), headWidth, heads);
+    const mask = g.view2d(this.#io.tensors.mask, [tile.span, tile.rows], tile.span * F16_BYTES, tile.mask * F16_BYTES);
+    const attended = architecture.attend(g, scope, { q, ...cache.read(g, layer, tile.span), mask });
+    const h = this.#pinRows(g, g.add(attended, this.#rowsOf(g, "x", tile, hidden)), "h", tile);
+    const gate = architecture.gate(g, scope, h);
+    this.#pinRows(g, gate.input, "input", tile);
+    this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", tile);
+    g.expand(this.#pinRows(g, gate.weights, "weights", tile));
+  }
+
+  async #runExperts(
+    layer: number,
+    tokens: number,
+    { observe, remote, runner }: PassOptions & { readonly runner: GraphRunner },
+  ): Promise<void> {
+    const { hyper, bank } = this.#runtime;
+    const { tensors, views } = this.#io;
+    const chosen = this.#chosen(0, tokens);
+    observe?.(layer, chosen);
+    const held = bank.layers[layer];
+    const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
+    const elsewhere = routeRows(chosen, hyper.expertsPerToken, (expert) => !isLocal(expert));
+    if (elsewhere.count > 0 && remote === undefined) {
+      throw new Error(`layer ${layer} routed to an expert that is not in this function, and no other holds it`);
+    }
+    const pending =
+      elsewhere.count === 0
+        ? undefined
+        : remote?.compute({
+            layer,
+            kernel: "prefill",
+            inputs: views.input,
+            rows: elsewhere,
+            outputs: views.expertRows,
+          });
+    const rows = routeRows(chosen, hyper.expertsPerToken, isLocal);
+    await this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, runner);
+    await pending;
+  }
+
+  /** The first k of every token's sorted experts: [k, tokens] */
+  #chosen(firstRow: number, tokens: number): Int32Array {
+    const { experts, expertsPerToken: k } = this.#runtime.hyper;
+    const { sort } = this.#io.views;
+    return Int32Array.from({ length: k * tokens }, (_, i) => {
+      const row = firstRow + Math.floor(i / k);
+      return sort[row * experts + (i % k)] as number;
+    });
+  }
+
+  #gateResult(row: number): GateResult {
+    const { hidden, expertsPerToken: k } = this.#runtime.hyper;
+    const { h, input, weights } = this.#io.views;
+    return {
+      h: h.subarray(row * hidden, (row + 1) * hidden),
+      input: input.subarray(row * hidden, (row + 1) * hidden),
+      weights: weights.subarray(row * k, (row + 1) * k),
+      chosen: this.#chosen(row, 1),
+    };
+  }
+
+  /** Rows of a batch buffer as a matrix, without a copy. */
+  #rowsOf(g: GraphBuilder, name: RowBuffer, { row, rows }: Pick<Tile, "row" | "rows">, width: number): Tensor {
+    const stride = width * F32_BYTES;
+    return g.view2d(this.#io.tensors[name], [width, rows], stride, row * stride);
+  }
+
+  /** Makes a graph write `result` ([…, rows of the tile]) into the tile's rows of a batch buffer. */
+  #pinRows(g: GraphBuilder, result: Tensor, name: RowBuffer | "sort", tile: Tile): Tensor {
+    return this.#io.pin(g, result, name, tile.row * this.#rowBytes(name));
+  }
+
+  #rowBytes(name: RowBuffer | "sort"): number {
+    const { hidden, heads, headWidth, experts, expertsPerToken } = this.#runtime.hyper;
+    const widths = {
+      x: hidden,
+      h: hidden,
+      input: hidden,
+      q: heads * headWidth,
+      sort: experts,
+      weights: expertsPerToken,
+    };
+    return (name === "expertRows" ? hidden : widths[name]) * F32_BYTES;
+  }
+
+  [Symbol.dispose](): void {
+    this.#experts[Symbol.dispose]();
+    this.#io[Symbol.dispose]();
+    this.#pool[Symbol.dispose]();
+    this.#lanes[Symbol.dispose]();
+  }
+}
+
+type RowBuffer = "x" | "q" | "h" | "input" | "weights" | "expertRows";
+
+/** The last token alone: nobody reads the others after the last attention. */
+function lastToken(tiles: readonly Tile[]): Tile {
+  const last = tiles.at(-1) as Tile;
+  const before = last.tokens - 1;
+  return { ...last, row: last.row + before, mask: last.mask + before * last.span, tokens: 1, rows: 1 };
+}
+
+function batchBuffers({ hyper, cache }: Runtime, tokens: number) {
+  const { hidden, heads, headWidth, experts, expertsPerToken: k } = hyper;
+  return {
+    tokens: i32(tokens),
+    positions: i32(tokens),
+    cacheRows: i64(tokens),
+    /** One tile's mask behind the other, each with rows as long as its span. */
+    mask: f16(cache.span(cache.contextLength), tokens),
+    x: f32(hidden, tokens),
+    q: f32(heads * headWidth, tokens),
+    h: f32(hidden, tokens),
+    input: f32(hidden, tokens),
+    sort: i32(experts, tokens),
+    weights: f32(k, tokens),
+    expertRows: f32(hidden, k * tokens),
+  };
+}

@@ -1,0 +1,203 @@
+import { isRemoeError, remoeError } from "../core/errors.ts";
+import type { DoneEvent, GenerateRequest, MainFunction, TokenEvent } from "../functions/protocol.ts";
+import type { Sampling } from "../model/sampling.ts";
+import { createTextStream, type TextStream } from "../model/text-stream.ts";
+import { validateSampling } from "../model/validate-sampling.ts";
+import { Admission } from "./admission.ts";
+import { encodePrompt, type Prompt, type ServedModel } from "./prompt.ts";
+import type { RequestTrace } from "./trace.ts";
+import { TraceRecorder } from "./trace-recorder.ts";
+import { unlessAborted } from "./unless-aborted.ts";
+
+export interface CompletionRequest {
+  readonly requestId: string;
+  readonly prompt: Prompt;
+  /** Generated tokens; `null` means what is left of the context, which is the upper bound in any case. */
+  readonly maxTokens: number | null;
+  /** The answer ends before the first of these texts. */
+  readonly stop: readonly string[];
+  readonly sampling: Sampling;
+  /** Report log probabilities of each token and this many alternatives; `null` reports none. */
+  readonly topLogprobs: number | null;
+}
+
+/** New text of the answer and the tokens that made it; every generated token is in exactly one delta. */
+export interface DeltaEvent {
+  readonly type: "delta";
+  /** Whole characters only. Empty in a last delta whose tokens made no text, such as those of a stop string. */
+  readonly text: string;
+  readonly tokens: readonly TokenEvent[];
+}
+
+export type FinishReason = DoneEvent["finishReason"];
+
+/** A completion is `accepted`, then `delta*`, then `end`. Errors are thrown. */
+export type PipelineEvent =
+  | { readonly type: "accepted"; readonly promptTokens: number }
+  | DeltaEvent
+  | { readonly type: "end"; readonly finishReason: FinishReason; readonly trace: RequestTrace };
+
+/** A request's way through the gateway, for one model. */
+export interface Pipeline {
+  readonly model: ServedModel;
+  readonly admission: Admission;
+  /**
+   * Answers a request. The first event says that it was accepted; until then nothing waits or computes.
+   * `onTrace` is called exactly once, however the request ends.
+   * @throws before `accepted`: SAMPLING_INVALID, what {@link encodePrompt} throws, OVERLOADED, SHUTTING_DOWN
+   * @throws after it: the main function's errors, and REQUEST_CANCELLED or the signal's own reason when it aborts
+   */
+  complete(
+    request: CompletionRequest,
+    signal: AbortSignal,
+    onTrace?: (trace: RequestTrace) => void,
+  ): AsyncGenerator<PipelineEvent, void, void>;
+}
+
+export interface PipelineOptions {
+  readonly model: ServedModel;
+  /** The running main function, started on demand. */
+  readonly main: () => Promise<MainFunction>;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** Defaults to one request at a time and 64 waiting. */
+  readonly admission?: Admission;
+}
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const { model, clock, admission = new Admission({ clock }) } = options;
+  const startMain = createMainStarter(options.main);
+
+  async function* answer(run: Run): AsyncGenerator<PipelineEvent, FinishReason, void> {
+    const place = admission.enter(run.signal);
+    try {
+      yield { type: "accepted", promptTokens: run.promptTokens.length };
+      await place.admitted;
+      run.recorder.admitted();
+      const main = await startMain(run);
+      return yield* generateText(main, model, run);
+    } finally {
+      place.leave();
+    }
+  }
+
+  return {
+    model,
+    admission,
+    async *complete(request, signal, onTrace = () => {}) {
+      const recorder = new TraceRecorder({ requestId: request.requestId, model: model.id, clock, onTrace });
+      try {
+        validateSampling(request.sampling, model.tokenizer.size);
+        const promptTokens = encodePrompt(request.prompt, model);
+        recorder.accepted(promptTokens.length);
+        const finishReason = yield* answer({ request, promptTokens, signal, recorder });
+        yield { type: "end", finishReason, trace: recorder.end(finishReason) };
+      } catch (error) {
+        throw endFailed(error, signal, recorder);
+      } finally {
+        // Reached without an end only when the consumer leaves early.
+        recorder.end("cancelled");
+      }
+    },
+  };
+}
+
+/** Gets the main function, or stops waiting for it when the signal aborts. */
+function createMainStarter(main: PipelineOptions["main"]): (run: Run) => Promise<MainFunction> {
+  const used = new WeakSet<MainFunction>();
+  return async ({ signal, recorder }) => {
+    const started = await unlessAborted(main(), signal);
+    recorder.started(used.has(started) ? null : started.coldStart);
+    used.add(started);
+    return started;
+  };
+}
+
+/** One accepted request on its way. */
+interface Run {
+  readonly request: CompletionRequest;
+  readonly promptTokens: readonly number[];
+  readonly signal: AbortSignal;
+  readonly recorder: TraceRecorder;
+}
+
+async function* generateText(
+  main: MainFunction,
+  model: ServedModel,
+  run: Run,
+): AsyncGenerator<DeltaEvent, FinishReason, void> {
+  const leaving = new AbortController();
+  const signal = AbortSignal.any([run.signal, leaving.signal]);
+  const events = main.generate(toGenerateRequest(model, run), signal)[Symbol.asyncIterator]();
+  const text = createTextStream({ piece: (token) => model.tokenizer.piece(token), stop: run.request.stop });
+  try {
+    return yield* readText(events, text, run);
+  } finally {
+    // In this order, so that the main function stops computing before anybody waits for it.
+    leaving.abort();
+    await events.return?.();
+  }
+}
+
+async function* readText(
+  events: AsyncIterator<TokenEvent | DoneEvent>,
+  text: TextStream,
+  { recorder, signal }: Run,
+): AsyncGenerator<DeltaEvent, FinishReason, void> {
+  let held: TokenEvent[] = [];
+  let done: DoneEvent | null = null;
+  for (let next = await events.next(); next.done !== true; next = await events.next()) {
+    const event = next.value;
+    if (event.type === "done") {
+      done = event;
+      continue;
+    }
+    recorder.token();
+    held.push(event);
+    const chunk = text.push(event.token);
+    if (chunk.stopped) {
+      yield* delta(chunk.text, held);
+      return "stop";
+    }
+    if (chunk.text !== "") {
+      yield* delta(chunk.text, held);
+      held = [];
+    }
+  }
+  if (done === null) {
+    signal.throwIfAborted();
+    throw remoeError("FUNCTION_LOST", { role: "main", reason: "its answer ended without a result" });
+  }
+  recorder.done(done);
+  const last = text.end();
+  yield* delta(last.text, held);
+  return last.stopped ? "stop" : done.finishReason;
+}
+
+function* delta(text: string, tokens: readonly TokenEvent[]): Generator<DeltaEvent, void, void> {
+  if (text !== "" || tokens.length > 0) {
+    yield { type: "delta", text, tokens };
+  }
+}
+
+function toGenerateRequest(model: ServedModel, { request, promptTokens }: Run): GenerateRequest {
+  const left = model.contextLength - promptTokens.length;
+  return {
+    requestId: request.requestId,
+    promptTokens,
+    maxTokens: Math.min(request.maxTokens ?? left, left),
+    sampling: request.sampling,
+    stopTokens: model.tokenizer.endOfGeneration,
+    topLogprobs: request.topLogprobs,
+  };
+}
+
+/** Ends the trace of a request that failed or was cancelled and gives the error to throw. */
+function endFailed(error: unknown, signal: AbortSignal, recorder: TraceRecorder): unknown {
+  if (signal.aborted) {
+    recorder.end("cancelled");
+    return isRemoeError(signal.reason) ? signal.reason : remoeError("REQUEST_CANCELLED", {}, error);
+  }
+  recorder.end("error", isRemoeError(error) ? error.code : null);
+  return error;
+}

@@ -1,0 +1,116 @@
+import type { ErrorCode } from "../core/errors.ts";
+import type { ColdStart, DoneEvent } from "../functions/protocol.ts";
+import type { RequestOutcome, RequestTimings, RequestTrace } from "./trace.ts";
+
+export interface TraceRecorderOptions {
+  readonly requestId: string;
+  readonly model: string;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  /** Called exactly once, when the trace ends. */
+  readonly onTrace: (trace: RequestTrace) => void;
+}
+
+interface Milestones {
+  readonly arrived: number;
+  accepted?: number;
+  admitted?: number;
+  started?: number;
+  firstToken?: number;
+  lastToken?: number;
+}
+
+/** Collects what happens to one request, from now until `end`. */
+export class TraceRecorder {
+  readonly #options: TraceRecorderOptions;
+  readonly #at: Milestones;
+  #promptTokens = 0;
+  #completionTokens = 0;
+  #coldStart: ColdStart | null = null;
+  #done: DoneEvent | null = null;
+  #ended: RequestTrace | null = null;
+
+  constructor(options: TraceRecorderOptions) {
+    this.#options = options;
+    this.#at = { arrived: options.clock() };
+  }
+
+  /** The prompt is valid and the request waits for a place. */
+  accepted(promptTokens: number): void {
+    this.#promptTokens = promptTokens;
+    this.#at.accepted = this.#options.clock();
+  }
+
+  admitted(): void {
+    this.#at.admitted = this.#options.clock();
+  }
+
+  /** The main function is there; its cold start belongs to the first request that uses it. */
+  started(coldStart: ColdStart | null): void {
+    this.#coldStart = coldStart;
+    this.#at.started = this.#options.clock();
+  }
+
+  token(): void {
+    this.#completionTokens += 1;
+    this.#at.lastToken = this.#options.clock();
+    this.#at.firstToken ??= this.#at.lastToken;
+  }
+
+  done(event: DoneEvent): void {
+    this.#done = event;
+  }
+
+  /** Ends the trace; only the first call counts, later ones return the same record. */
+  end(outcome: RequestOutcome, errorCode: ErrorCode | null = null): RequestTrace {
+    if (this.#ended !== null) {
+      return this.#ended;
+    }
+    const { requestId, model, clock, onTrace } = this.#options;
+    const observed = { at: this.#at, now: clock(), done: this.#done, completionTokens: this.#completionTokens };
+    this.#ended = {
+      requestId,
+      model,
+      promptTokens: this.#promptTokens,
+      completionTokens: this.#completionTokens,
+      finishReason: outcome,
+      errorCode,
+      timings: toTimings(observed),
+      coldStart: this.#coldStart,
+      experts: this.#done?.experts ?? null,
+      activations: this.#done?.activations ?? null,
+    };
+    onTrace(this.#ended);
+    return this.#ended;
+  }
+}
+
+interface Observed {
+  readonly at: Milestones;
+  readonly now: number;
+  readonly done: DoneEvent | null;
+  readonly completionTokens: number;
+}
+
+function toTimings({ at, now, done, completionTokens }: Observed): RequestTimings {
+  /** A step that never began took no time; one that never ended lasted until now. */
+  const span = (from: number | undefined, to: number | undefined) =>
+    from === undefined ? 0 : toWholeMicroseconds((to ?? now) - from);
+  const tokensMs = span(at.firstToken, at.lastToken);
+  return {
+    queueMs: span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0),
+    predictMs: 0,
+    planMs: 0,
+    coldStartMs: span(at.admitted, at.started),
+    prefillMs: done?.timings.prefillMs ?? span(at.started, at.firstToken),
+    decodeMs: done?.timings.decodeMs ?? tokensMs,
+    ttftMs: at.firstToken === undefined ? null : span(at.arrived, at.firstToken),
+    tpotMs: completionTokens < 2 ? null : toWholeMicroseconds(tokensMs / (completionTokens - 1)),
+    totalMs: span(at.arrived, now),
+  };
+}
+
+/** Milliseconds to three decimals: clocks are no better, and records stay readable. */
+function toWholeMicroseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

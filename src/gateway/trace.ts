@@ -1,0 +1,42 @@
+import type { ErrorCode } from "../core/errors.ts";
+import type { ColdStart, DoneEvent } from "../functions/protocol.ts";
+
+/** Milliseconds of a request, all seen from the gateway unless stated. */
+export interface RequestTimings {
+  /** Waited for a free place in the gateway and, as it reports itself, in the main function. */
+  readonly queueMs: number;
+  /** Prediction of expert activations; 0 where nothing is predicted. */
+  readonly predictMs: number;
+  /** Planning; 0 where nothing is planned. */
+  readonly planMs: number;
+  /** Waited for the main function to start; next to nothing when it was warm. */
+  readonly coldStartMs: number;
+  /** Measured in the main function; from the gateway's side when the generation was cut short. */
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  /** Arrival until the first token; `null` when there was none. */
+  readonly ttftMs: number | null;
+  /** Mean time between tokens; `null` with fewer than two. */
+  readonly tpotMs: number | null;
+  readonly totalMs: number;
+}
+
+/** How a request ended: the main function's two reasons, or without a whole answer. */
+export type RequestOutcome = DoneEvent["finishReason"] | "cancelled" | "error";
+
+/** The one record of a request. Bill, metrics, access log, `--json` and `x_remoe` all print from it. */
+export interface RequestTrace {
+  readonly requestId: string;
+  readonly model: string;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly finishReason: RequestOutcome;
+  /** Set exactly when `finishReason` is `error`; `null` also for errors outside the catalogue. */
+  readonly errorCode: ErrorCode | null;
+  readonly timings: RequestTimings;
+  /** The start of the main function, if this request was the first to use it. */
+  readonly coldStart: ColdStart | null;
+  /** What the main function counted; `null` when it was cut short (stop string, cancelled, failed). */
+  readonly experts: DoneEvent["experts"] | null;
+  readonly activations: DoneEvent["activations"] | null;
+}

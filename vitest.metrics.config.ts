@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+/** Needs Prometheus' `promtool`; the suite says so and skips where it is missing. */
+export default defineConfig({
+  test: {
+    include: ["test/metrics.suite.ts"],
+    pool: "forks",
+    reporters: ["verbose"], // prints why a test was skipped
+  },
+});
