@@ -1,11 +1,35 @@
 import { defineConfig } from "vitest/config";
 
-/** Native code is not parallel-safe in one process: files run in forks, one at a time where they load ggml. */
+/**
+ * `native` tests load ggml, whose threads want the processors for themselves: one file at a time, after the others,
+ * each in a process of its own. The others share processes, which is several times faster.
+ */
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    globalSetup: "test/build.ts",
+    reporters: ["default", "./test/count-reporter.ts"],
     pool: "forks",
-    maxWorkers: 2,
     testTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{src,test}/**/*.test.ts"],
+          exclude: ["**/*.native.test.ts"],
+          isolate: false,
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "native",
+          include: ["{src,test}/**/*.native.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

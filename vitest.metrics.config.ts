@@ -5,6 +5,6 @@ export default defineConfig({
   test: {
     include: ["test/metrics.suite.ts"],
     pool: "forks",
-    reporters: ["verbose"], // prints why a test was skipped
+    reporters: ["verbose", "./test/count-reporter.ts"], // verbose prints why a test was skipped
   },
 });

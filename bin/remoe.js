@@ -1,12 +1,16 @@
 #!/usr/bin/env node
 // Old Nodes must be able to read this file and say what is wrong: no syntax here that is younger than `import()`.
 const MINIMUM = [20, 19];
+const PROGRAM = "../dist/cli/main.js"; // a variable, because it is not there before the build
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 if (major < MINIMUM[0] || (major === MINIMUM[0] && minor < MINIMUM[1])) {
-  fail(`Remoe needs Node.js ${MINIMUM.join(".")} or newer, this is ${process.versions.node}`, "Install a newer Node.js.");
+  fail(
+    `Remoe needs Node.js ${MINIMUM.join(".")} or newer, this is ${process.versions.node}`,
+    "Install a newer Node.js.",
+  );
 } else {
-  import("../dist/cli/main.js").catch(explain);
+  import(PROGRAM).catch(explain);
 }
 
 function explain(error) {

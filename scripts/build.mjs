@@ -30,7 +30,7 @@ const [application] = await Promise.all([
   }),
   // One file: a cold start must not search for modules.
   build({ ...shared, entryPoints: ["src/functions/main.ts"] }),
-]);
+]).catch(() => process.exit(1)); // esbuild has said why
 removeStaleChunks(Object.keys(application.metafile.outputs));
 
 /** Chunks have hashes in their names, so every change leaves the old ones behind. */

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { remoeError } from "../core/errors.ts";
 import type { Numerics } from "../engine/forward-passes.ts";
 import type { MainFunction } from "../functions/protocol.ts";
@@ -13,7 +13,7 @@ import { type ChatTemplate, createChatTemplate } from "../model/chat-template.ts
 import { architectureOf } from "../model/registry.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type LocalMainFunction, type LocalSpec, startLocalMain } from "../platform/local-process.ts";
-import { packageRoot } from "../platform/package-root.ts";
+import { bundledModel } from "./bundled-model.ts";
 
 export interface SystemOptions {
   /** Path of a model file. Defaults to the bundled tiny-moe. */
@@ -42,7 +42,6 @@ export interface System {
 /** Long contexts take memory for their cache: more than this only when asked for. */
 const DEFAULT_CONTEXT = 4096;
 
-const BUNDLED_MODEL = join("models", "tiny-moe", "tiny-moe-q8_0.gguf");
 /** The bundled model answers to its own name, without the quantisation. */
 const BUNDLED_NAME = "tiny-moe";
 
@@ -51,7 +50,7 @@ const BUNDLED_NAME = "tiny-moe";
  * @throws MODEL_NOT_FOUND, MODEL_* for a file that is no model Remoe runs, FUNCTION_START_FAILED
  */
 export async function startSystem(options: SystemOptions, signal?: AbortSignal): Promise<System> {
-  const path = options.model ?? join(packageRoot(), BUNDLED_MODEL);
+  const path = options.model ?? bundledModel();
   if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
   const file = readGguf(path);
   const trained = architectureOf(file).hyperParameters(file).contextLength;

@@ -1,27 +1,16 @@
 import { remoeError } from "../core/errors.ts";
-import { CpuBackend } from "../ggml/cpu-backend.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { type HyperParameters, multiplicationsPerToken, type WeightSpec } from "../model/architecture.ts";
+import type { HyperParameters } from "../model/architecture.ts";
 import { logprobs } from "../model/logprobs.ts";
-import { architectureOf } from "../model/registry.ts";
 import { Sampler } from "../model/sampler.ts";
-import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import { ExpertTracer } from "./expert-tracer.ts";
-import { ForwardPasses, type Numerics } from "./forward-passes.ts";
+import { ForwardPasses } from "./forward-passes.ts";
 import type { GenerationDone, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
-import { KvCache } from "./kv-cache.ts";
-import type { RemoteExperts, Runtime } from "./runtime.ts";
-import { cpuPlacement, type LoadedTensors, loadTensors, type StoredTensor } from "./tensor-loader.ts";
+import { type LoadedRuntime, loadRuntime, type RuntimeOptions } from "./load-runtime.ts";
+import type { RemoteExperts } from "./runtime.ts";
 
-export interface EngineOptions {
-  /** Tokens a sequence may have, prompt and answer together. Defaults to what the model was trained on. */
-  readonly contextLength?: number;
-  /** Threads that compute: the vCPUs of this function. */
-  readonly threads: number;
-  readonly numerics?: Numerics;
-  /** Experts to hold; all by default. */
-  readonly experts?: ExpertSelection;
+export interface EngineOptions extends RuntimeOptions {
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
 }
@@ -32,40 +21,25 @@ export class Engine implements Disposable {
   readonly contextLength: number;
   /** Bytes of weights in memory. */
   readonly weightBytes: number;
-  readonly #resources: readonly Disposable[];
+  readonly #loaded: LoadedRuntime;
   readonly #passes: ForwardPasses;
   readonly #sampler: Sampler;
   readonly #clock: () => number;
 
-  private constructor(runtime: Runtime, weights: LoadedTensors, options: EngineOptions) {
-    this.hyper = runtime.hyper;
-    this.contextLength = runtime.cache.contextLength;
-    this.weightBytes = weights.bytes + runtime.bank.bytes;
-    this.#passes = new ForwardPasses(runtime, options.numerics ?? "default");
-    this.#resources = [this.#passes, runtime.cache, runtime.bank, weights, runtime.backend];
-    this.#sampler = new Sampler(runtime.hyper.vocabulary);
-    this.#clock = options.clock ?? (() => performance.now());
+  private constructor(loaded: LoadedRuntime, { numerics = "default", clock = () => performance.now() }: EngineOptions) {
+    const { hyper, cache } = loaded.runtime;
+    this.hyper = hyper;
+    this.contextLength = cache.contextLength;
+    this.weightBytes = loaded.weightBytes;
+    this.#loaded = loaded;
+    this.#passes = new ForwardPasses(loaded.runtime, numerics);
+    this.#sampler = new Sampler(hyper.vocabulary);
+    this.#clock = clock;
   }
 
-  /**
-   * Reads the weights of a model.
-   * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID, NATIVE_CALL_FAILED
-   */
+  /** @throws what {@link loadRuntime} throws, NUMERICS_NEED_ALL_EXPERTS */
   static async load(native: Native, file: GgufFile, options: EngineOptions): Promise<Engine> {
-    const architecture = architectureOf(file);
-    const hyper = architecture.hyperParameters(file);
-    const placement = cpuPlacement(native);
-    const stored = architecture.weights(file, hyper).map(storedTensor);
-    const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
-    const weights = await loadTensors(native, file.path, stored, placement);
-    const bank = await ExpertBank.load(native, file, architecture.experts(file, hyper), { selection, placement });
-    const { numerics = "default", threads } = options;
-    const passThreads = numerics === "default" && isSmall(hyper) ? 1 : threads;
-    const backend = new CpuBackend(native, passThreads);
-    const contextLength = options.contextLength ?? hyper.contextLength;
-    const cache = new KvCache(native, hyper, { contextLength, type: backend.bufferType });
-    const weight = (name: string) => weights.byName.get(name)?.tensor;
-    return new Engine({ native, architecture, hyper, weight, bank, cache, backend, threads }, weights, options);
+    return new Engine(await loadRuntime(native, file, options), options);
   }
 
   /**
@@ -130,39 +104,14 @@ export class Engine implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const resource of this.#resources) resource[Symbol.dispose]();
+    this.#passes[Symbol.dispose]();
+    this.#loaded[Symbol.dispose]();
   }
 }
-
-/**
- * A model whose tokens are so little work that threads would mostly wait for each other, and lose milliseconds at each
- * operation whenever the machine lends one of their cores to somebody else.
- */
-function isSmall(hyper: HyperParameters): boolean {
-  const head = hyper.hidden * hyper.vocabulary;
-  return hyper.layers * multiplicationsPerToken(hyper) + head < SMALL_TOKEN;
-}
-
-/** Multiplications of a token: about half a millisecond of one core. */
-const SMALL_TOKEN = 2e7;
 
 /** Lets sockets and timers have their turn between tokens, and ends a generation nobody waits for. */
 function breathe(signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     setImmediate(() => (signal.aborted ? reject(signal.reason) : resolve()));
   });
-}
-
-/** A weight of the architecture's list as the loader wants it. */
-function storedTensor({ name, parts, use }: WeightSpec): StoredTensor {
-  const [first] = parts as [WeightSpec["parts"][0]];
-  const rows = parts.map((part) => part.shape[1] ?? 1);
-  const shape = first.shape.length === 1 ? first.shape : [first.shape[0] ?? 1, rows.reduce((a, b) => a + b)];
-  return {
-    name,
-    type: first.type,
-    shape,
-    parts: parts.map(({ offset, bytes }, i) => ({ offset, bytes, rows: rows[i] ?? 1 })),
-    repackable: use === "matmul",
-  };
 }

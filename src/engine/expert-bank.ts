@@ -1,5 +1,5 @@
 import type { Native } from "../ggml/library.ts";
-import { TensorAliases, tensorAddress } from "../ggml/memory.ts";
+import { hasOwnLayout, TensorAliases, tensorAddress } from "../ggml/memory.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import { expertSlab } from "../gguf/experts.ts";
 import type { GgufFile } from "../gguf/read.ts";
@@ -65,6 +65,12 @@ export class ExpertBank implements Disposable {
       return held.length === 0 ? null : layerExperts(layer, held, { loaded, aliases, layer: i });
     });
     return new ExpertBank(layers, loaded, aliases);
+  }
+
+  /** True if the experts are kept in the layout of the matrix kernels. */
+  get isRepacked(): boolean {
+    const first = this.layers.find((layer) => layer !== null);
+    return first !== undefined && hasOwnLayout(first.stack.down);
   }
 
   /** True if every expert of every layer is here. */

@@ -7,7 +7,7 @@ import { architectureOf } from "../model/registry.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import { ExpertRunner } from "./expert-runner.ts";
-import { Lanes } from "./graph-runner.ts";
+import { Lanes } from "./lanes.ts";
 import type { RoutedRows } from "./routing.ts";
 import type { RemoteCall, RemoteExperts } from "./runtime.ts";
 

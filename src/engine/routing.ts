@@ -13,13 +13,13 @@ export interface RoutedRows {
  * `chosen`: [k, tokens], the k choices of a token side by side; `keep` says which experts to take.
  */
 export function routeRows(chosen: Int32Array, k: number, keep: (expert: number) => boolean): RoutedRows {
-  const taken = Array.from(chosen.keys()).filter((slot) => keep(chosen[slot] as number));
-  taken.sort((a, b) => (chosen[a] as number) - (chosen[b] as number) || a - b);
+  const taken = chosen.map((expert, slot) => (keep(expert) ? slot : -1)).filter((slot) => slot >= 0);
+  const slots = taken.sort((a, b) => (chosen[a] as number) - (chosen[b] as number) || a - b);
   return {
-    count: taken.length,
-    tokens: Int32Array.from(taken, (slot) => Math.floor(slot / k)),
-    experts: Int32Array.from(taken, (slot) => chosen[slot] as number),
-    slots: Int32Array.from(taken),
+    count: slots.length,
+    tokens: slots.map((slot) => Math.floor(slot / k)),
+    experts: slots.map((slot) => chosen[slot] as number),
+    slots,
   };
 }
 

@@ -2,9 +2,9 @@ import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
-import { multiplicationsPerToken, NODES_PER_LAYER } from "../model/architecture.ts";
+import { NODES_PER_LAYER } from "../model/architecture.ts";
 import { ExpertRunner } from "./expert-runner.ts";
-import { type GraphRunner, type GraphTask, Lanes, PooledGraph } from "./graph-runner.ts";
+import { Lanes, type LaneTask, LONG_STAGE } from "./lanes.ts";
 import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
 import { routeRows } from "./routing.ts";
@@ -20,8 +20,8 @@ const ROW_TILE = 4;
 const F32_BYTES = 4;
 const F16_BYTES = 2;
 
-/** Multiplications of a layer from which handing graphs to lanes (80 µs each) is worth it: about 10 ms of one core. */
-const LONG_STAGE = 5e8;
+/** A part of a tile smaller than this is not worth a graph of its own. */
+const MIN_PART_TOKENS = 16;
 
 /** Some consecutive tokens of the batch. */
 interface Tile {
@@ -32,6 +32,8 @@ interface Tile {
   readonly rows: number;
   /** Cached positions its last token may look at, in whole steps. */
   readonly span: number;
+  /** Rows given to the attention kernel, which computes whole tiles four times faster than a few rows less. */
+  readonly attentionRows: number;
   /** First element of its mask. */
   readonly mask: number;
 }
@@ -47,7 +49,6 @@ export class TiledPrefill implements Disposable {
   readonly batchTokens: number;
   readonly #runtime: Runtime;
   readonly #lanes: Lanes;
-  readonly #pool: PooledGraph;
   readonly #experts: ExpertRunner;
   readonly #io: NamedTensors<ReturnType<typeof batchBuffers>>;
 
@@ -57,7 +58,6 @@ export class TiledPrefill implements Disposable {
     this.batchTokens = batchTokens;
     this.#runtime = runtime;
     this.#lanes = new Lanes(native, threads);
-    this.#pool = new PooledGraph(native, backend);
     this.#experts = new ExpertRunner(native, runtime, batchTokens);
     this.#io = new NamedTensors(native, backend.bufferType, batchBuffers(runtime, batchTokens));
   }
@@ -68,26 +68,25 @@ export class TiledPrefill implements Disposable {
    */
   async run(tokens: readonly number[], position: number, { observe, remote }: PassOptions): Promise<GateResult> {
     const tiles = this.#enter(tokens, position);
-    const runner = this.#runnerFor(tokens.length);
     const { layers } = this.#runtime.hyper;
     for (let layer = 0; layer < layers - 1; layer++) {
-      await runner.run([this.#projectTasks(layer, tiles), this.#attendTasks(layer, tiles)]);
-      await this.#runExperts(layer, tokens.length, { observe, remote, runner });
+      await this.#runStage(tiles, (tile) => this.#projectTask(layer, tile));
+      await this.#runStage(tiles, (tile) => this.#attendTask(layer, tile));
+      await this.#runExperts(layer, tokens.length, { observe, remote });
     }
+    await this.#runStage(tiles, (tile) => this.#projectTask(layers - 1, tile));
     const last = lastToken(tiles);
-    await runner.run([this.#projectTasks(layers - 1, tiles), this.#attendTasks(layers - 1, [last])]);
+    await this.#runStage([last], (tile) => this.#attendTask(layers - 1, tile));
     const result = this.#gateResult(last.row);
     observe?.(layers - 1, result.chosen);
     return result;
   }
 
-  /**
-   * Short work goes to the pool, but never a full tile: the library's attention kernel for 64 rows rounds differently
-   * when threads share it.
-   */
-  #runnerFor(tokens: number): GraphRunner {
-    const isShort = tokens * multiplicationsPerToken(this.#runtime.hyper) < LONG_STAGE;
-    return isShort && tokens < TILE_TOKENS ? this.#pool : this.#lanes;
+  #runStage(tiles: readonly Tile[], task: (tile: Tile) => LaneTask): Promise<void> {
+    const { hidden, heads, headWidth } = this.#runtime.hyper;
+    const tokens = tiles.reduce((sum, tile) => sum + tile.tokens, 0);
+    const length = tokens * hidden * heads * headWidth < LONG_STAGE ? "short" : "long";
+    return this.#lanes.run(tiles.map(task), length);
   }
 
   /** Writes the inputs of the batch, rows of filling repeating the last token. */
@@ -112,17 +111,34 @@ export class TiledPrefill implements Disposable {
   }
 
   #cut(count: number, position: number): Tile[] {
-    return Array.from({ length: Math.ceil(count / TILE_TOKENS) }, (_, i) => {
+    const tiles = Array.from({ length: Math.ceil(count / TILE_TOKENS) }, (_, i) => {
       const row = i * TILE_TOKENS;
       const tokens = Math.min(TILE_TOKENS, count - row);
       const span = this.#runtime.cache.span(position + row + tokens);
       const mask = row * this.#runtime.cache.span(this.#runtime.cache.contextLength);
-      return { row, tokens, rows: Math.ceil(tokens / ROW_TILE) * ROW_TILE, span, mask };
+      return { row, tokens, rows: roundUp(tokens, ROW_TILE), span, attentionRows: TILE_TOKENS, mask };
+    });
+    const [first] = tiles;
+    return position === 0 && first !== undefined && first.tokens < TILE_TOKENS ? this.#share(first) : tiles;
+  }
+
+  /**
+   * A sequence shorter than a tile sees so little of the cache that computing its few rows one by one is faster; that
+   * kernel does not care which rows come together, so the lanes share them.
+   */
+  #share(tile: Tile): Tile[] {
+    const parts = Math.min(this.#lanes.count, Math.ceil(tile.tokens / MIN_PART_TOKENS));
+    const step = roundUp(tile.tokens / parts, ROW_TILE);
+    return Array.from({ length: Math.ceil(tile.tokens / step) }, (_, i) => {
+      const row = i * step;
+      const tokens = Math.min(step, tile.tokens - row);
+      const rows = roundUp(tokens, ROW_TILE);
+      return { ...tile, row, tokens, rows, attentionRows: rows, mask: row * tile.span };
     });
   }
 
-  #projectTasks(layer: number, tiles: readonly Tile[]): GraphTask[] {
-    return tiles.map((tile) => ({ nodes: NODES_PER_LAYER, build: (g) => this.#buildProject(g, layer, tile) }));
+  #projectTask(layer: number, tile: Tile): LaneTask {
+    return { nodes: NODES_PER_LAYER, build: (g) => this.#buildProject(g, layer, tile) };
   }
 
   #buildProject(g: GraphBuilder, layer: number, tile: Tile): void {
@@ -149,17 +165,19 @@ export class TiledPrefill implements Disposable {
     return combineExperts(g, hyper, { rows, weights, h: this.#rowsOf(g, "h", tile, hidden) }, tile.rows);
   }
 
-  #attendTasks(layer: number, tiles: readonly Tile[]): GraphTask[] {
-    return tiles.map((tile) => ({ nodes: NODES_PER_LAYER, build: (g) => this.#buildAttend(g, layer, tile) }));
+  #attendTask(layer: number, tile: Tile): LaneTask {
+    return { nodes: NODES_PER_LAYER, build: (g) => this.#buildAttend(g, layer, tile) };
   }
 
   #buildAttend(g: GraphBuilder, layer: number, tile: Tile): void {
     const { architecture, hyper, cache } = this.#runtime;
     const { heads, headWidth, hidden } = hyper;
     const scope = layerScope(this.#runtime, layer);
-    const q = g.splitHeads(this.#rowsOf(g, "q", tile, heads * headWidth), headWidth, heads);
-    const mask = g.view2d(this.#io.tensors.mask, [tile.span, tile.rows], tile.span * F16_BYTES, tile.mask * F16_BYTES);
-    const attended = architecture.attend(g, scope, { q, ...cache.read(g, layer, tile.span), mask });
+    const { row, rows, span, attentionRows } = tile;
+    const queries = this.#rowsOf(g, "q", { row, rows: attentionRows }, heads * headWidth);
+    const mask = g.view2d(this.#io.tensors.mask, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
+    const q = g.splitHeads(queries, headWidth, heads);
+    const attended = architecture.attend(g, scope, { q, ...cache.read(g, layer, span), mask, tokens: rows });
     const h = this.#pinRows(g, g.add(attended, this.#rowsOf(g, "x", tile, hidden)), "h", tile);
     const gate = architecture.gate(g, scope, h);
     this.#pinRows(g, gate.input, "input", tile);
@@ -167,11 +185,7 @@ export class TiledPrefill implements Disposable {
     g.expand(this.#pinRows(g, gate.weights, "weights", tile));
   }
 
-  async #runExperts(
-    layer: number,
-    tokens: number,
-    { observe, remote, runner }: PassOptions & { readonly runner: GraphRunner },
-  ): Promise<void> {
+  async #runExperts(layer: number, tokens: number, { observe, remote }: PassOptions): Promise<void> {
     const { hyper, bank } = this.#runtime;
     const { tensors, views } = this.#io;
     const chosen = this.#chosen(0, tokens);
@@ -193,7 +207,7 @@ export class TiledPrefill implements Disposable {
             outputs: views.expertRows,
           });
     const rows = routeRows(chosen, hyper.expertsPerToken, isLocal);
-    await this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, runner);
+    await this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
     await pending;
   }
 
@@ -201,10 +215,12 @@ export class TiledPrefill implements Disposable {
   #chosen(firstRow: number, tokens: number): Int32Array {
     const { experts, expertsPerToken: k } = this.#runtime.hyper;
     const { sort } = this.#io.views;
-    return Int32Array.from({ length: k * tokens }, (_, i) => {
-      const row = firstRow + Math.floor(i / k);
-      return sort[row * experts + (i % k)] as number;
-    });
+    const chosen = new Int32Array(k * tokens);
+    for (let t = 0; t < tokens; t++) {
+      const from = (firstRow + t) * experts;
+      chosen.set(sort.subarray(from, from + k), t * k);
+    }
+    return chosen;
   }
 
   #gateResult(row: number): GateResult {
@@ -245,18 +261,22 @@ export class TiledPrefill implements Disposable {
   [Symbol.dispose](): void {
     this.#experts[Symbol.dispose]();
     this.#io[Symbol.dispose]();
-    this.#pool[Symbol.dispose]();
     this.#lanes[Symbol.dispose]();
   }
 }
 
 type RowBuffer = "x" | "q" | "h" | "input" | "weights" | "expertRows";
 
+function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step;
+}
+
 /** The last token alone: nobody reads the others after the last attention. */
 function lastToken(tiles: readonly Tile[]): Tile {
   const last = tiles.at(-1) as Tile;
   const before = last.tokens - 1;
-  return { ...last, row: last.row + before, mask: last.mask + before * last.span, tokens: 1, rows: 1 };
+  const mask = last.mask + before * last.span;
+  return { ...last, row: last.row + before, mask, tokens: 1, rows: 1, attentionRows: 1 };
 }
 
 function batchBuffers({ hyper, cache }: Runtime, tokens: number) {

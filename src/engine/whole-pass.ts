@@ -96,7 +96,7 @@ export class WholePass implements Disposable {
     g.expand(qkv.q);
     cache.write(g, layer, qkv, io.cacheRows, this.#shape.tokens);
     const cached = cache.read(g, layer, this.#shape.span);
-    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask });
+    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask, tokens: this.#shape.tokens });
     if (this.#rowsIn(layer) === this.#shape.tokens) return g.add(attended, x);
     return g.add(g.getRows(attended, io.outRow), g.getRows(x, io.outRow));
   }

@@ -24,6 +24,8 @@ async function main(): Promise<void> {
   const engine = await Engine.load(native, readGguf(spec.model), { contextLength, threads, numerics });
   const weightsLoaded = performance.now();
   const server = await serveMain(engine, spec.listen);
+  // Ctrl-C reaches the whole process group; whoever started this function decides when it ends.
+  process.on("SIGINT", () => {});
   process.once("SIGTERM", () => void server.drain().then(() => process.exit(0)));
   report({
     type: "ready",

@@ -9,7 +9,6 @@ const USAGE_WEIGHTS = 1;
 const PAGE = 4096;
 /** Linux: back this range with 2 MiB pages. Fewer page faults while loading, fewer TLB misses while computing. */
 const MADV_HUGEPAGE = 14;
-const SHAPE = koffi.array("int64_t", 4, "Array");
 /** Below this a huge page is more waste than help. */
 const HUGE_PAGES_FROM = 8 << 20;
 
@@ -127,16 +126,6 @@ function adviseHugePages(base: Address, bytes: number): void {
 
 export function tensorAddress(tensor: Tensor): Address {
   return BigInt(koffi.decode(tensor + TENSOR_LAYOUT.data, "uint64_t") as number | bigint);
-}
-
-/** ggml's order, fastest first; always four numbers. */
-export function tensorShape(tensor: Tensor): readonly number[] {
-  return (koffi.decode(tensor + TENSOR_LAYOUT.ne, SHAPE) as (number | bigint)[]).map(Number);
-}
-
-/** Bytes from one row to the next. */
-export function tensorStride(tensor: Tensor): number {
-  return Number(koffi.decode(tensor + TENSOR_LAYOUT.nb + 8n, "uint64_t") as number | bigint);
 }
 
 /** The i-th operand of an operation. */

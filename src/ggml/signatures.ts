@@ -120,6 +120,7 @@ export const GGML = {
   ggml_log_set: ["void", ["address", "address?"]],
   ggml_init: ["context", ["ggml_init_params"]],
   ggml_free: ["void", ["context"]],
+  ggml_get_mem_buffer: ["address", ["context"]],
   ggml_tensor_overhead: ["usize", []],
   ggml_graph_overhead_custom: ["usize", ["usize", "bool"]],
   ggml_nbytes: ["usize", ["tensor"]],

@@ -71,6 +71,8 @@ export interface CachedAttention {
   readonly v: Tensor;
   /** [cached, tokens] f16: 0 where a token may look, −∞ elsewhere */
   readonly mask: Tensor;
+  /** Tokens that count; q and mask may have more rows to fill the kernel's tile. */
+  readonly tokens: number;
 }
 
 export interface Gate {

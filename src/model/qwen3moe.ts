@@ -143,9 +143,9 @@ function projections(g: GraphBuilder, scope: LayerScope, normed: Tensor): QueryK
   };
 }
 
-function attend(g: GraphBuilder, scope: LayerScope, { q, k, v, mask }: CachedAttention): Tensor {
-  const attended = g.attention(q, k, v, mask, 1 / Math.sqrt(scope.hyper.headWidth)); // [headWidth, heads, tokens]
-  return g.matmul(named(scope, "attn_output"), g.joinHeads(attended));
+function attend(g: GraphBuilder, scope: LayerScope, { q, k, v, mask, tokens }: CachedAttention): Tensor {
+  const attended = g.attention(q, k, v, mask, 1 / Math.sqrt(scope.hyper.headWidth)); // [headWidth, heads, rows]
+  return g.matmul(named(scope, "attn_output"), g.firstRows(g.joinHeads(attended), tokens));
 }
 
 function gate(g: GraphBuilder, scope: LayerScope, h: Tensor): Gate {

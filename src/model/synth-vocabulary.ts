@@ -1,11 +1,11 @@
 import type { GgufContent } from "../gguf/write.ts";
 
 /** llama.cpp's token types. */
-const TOKEN_TYPE = { normal: 1, control: 3, unused: 5 } as const;
+const TOKEN_TYPE = { normal: 1, control: 3 } as const;
 
 const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
-/** Words that get tokens of their own, so that text is not spelled in bytes throughout. */
+/** What merges build, so that text is not spelled in bytes throughout. */
 const WORDS = [" the", " and", " of", " to", " in", "ing", "hello", " world", " model", " expert"];
 
 const CHAT_TEMPLATE =
@@ -15,18 +15,21 @@ const CHAT_TEMPLATE =
   "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}";
 
 /**
- * A byte-level BPE vocabulary of `size` tokens: the 256 bytes, a few words, ChatML's special tokens, and filler that
- * no text contains.
+ * A byte-level BPE vocabulary of `size` tokens: the 256 bytes, a few words, ChatML's special tokens, and filler. No
+ * merge leads to filler, so no text contains it; when the model generates it, it reads " w0", " w1" and so on.
  */
 export function synthVocabulary(size: number): GgufContent["metadata"] {
   const merges = [...new Set(WORDS.flatMap(mergesOf))];
   const normal = [...BYTE_SYMBOLS, ...merges.map((merge) => merge.replace(" ", ""))];
-  const filler = size - normal.length - SPECIAL_TOKENS.length;
-  const unused = Array.from({ length: filler }, (_, index) => `<|unused_${index}|>`);
+  const space = BYTE_SYMBOLS[0x20];
+  const filler = Array.from(
+    { length: size - normal.length - SPECIAL_TOKENS.length },
+    (_, index) => `${space}w${index}`,
+  );
   const types = [
     ...normal.map(() => TOKEN_TYPE.normal),
     ...SPECIAL_TOKENS.map(() => TOKEN_TYPE.control),
-    ...unused.map(() => TOKEN_TYPE.unused),
+    ...filler.map(() => TOKEN_TYPE.normal),
   ];
   const idOf = (special: string) => normal.length + SPECIAL_TOKENS.indexOf(special);
   return [
@@ -34,7 +37,7 @@ export function synthVocabulary(size: number): GgufContent["metadata"] {
     ["tokenizer.ggml.pre", { type: "string", value: "qwen2" }],
     [
       "tokenizer.ggml.tokens",
-      { type: "array", elementType: "string", value: [...normal, ...SPECIAL_TOKENS, ...unused] },
+      { type: "array", elementType: "string", value: [...normal, ...SPECIAL_TOKENS, ...filler] },
     ],
     ["tokenizer.ggml.token_type", { type: "array", elementType: "int32", value: types }],
     ["tokenizer.ggml.merges", { type: "array", elementType: "string", value: merges }],

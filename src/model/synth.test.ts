@@ -101,6 +101,11 @@ describe("a synthesised model", () => {
     expect(vocabulary.endOfGeneration).toContain(mark);
   });
 
+  it("writes text whatever token it generates", () => {
+    using vocabulary = new Vocabulary(loadNative(), synthTiny("filler").path);
+    expect(Buffer.from(vocabulary.piece(tiny.vocabulary - 1)).toString()).toMatch(/^ w\d+$/);
+  });
+
   it("computes finite logits that depend on the prompt", () => {
     const { path } = synthTiny("logits");
     using reference = new LlamaReference(loadNative(), path, { contextLength: 64, batch: 16, threads: 1 });

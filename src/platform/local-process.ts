@@ -34,7 +34,7 @@ export async function startLocalMain(spec: LocalSpec, signal?: AbortSignal): Pro
     process.platform === "win32" ? `\\\\.\\pipe\\remoe-${process.pid}-${Date.now()}` : join(folder, "main.sock");
   const spawnedAt = Date.now();
   const child = spawn(process.execPath, [join(packageRoot(), "dist", "functions", "main.js")], {
-    env: { ...process.env, REMOE_FUNCTION: JSON.stringify({ ...spec, role: "main", listen, spawnedAt }) },
+    env: { ...functionEnvironment(), REMOE_FUNCTION: JSON.stringify({ ...spec, role: "main", listen, spawnedAt }) },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const complaints = keepLines(child);
@@ -54,6 +54,12 @@ export async function startLocalMain(spec: LocalSpec, signal?: AbortSignal): Pro
   } finally {
     signal?.removeEventListener("abort", stopEarly);
   }
+}
+
+/** The gateway's own secrets stay in the gateway. */
+function functionEnvironment(): NodeJS.ProcessEnv {
+  const { REMOE_API_KEY: _key, ...rest } = process.env;
+  return rest;
 }
 
 async function untilReady(child: ChildProcess, exited: Promise<string>): Promise<StartTimes> {

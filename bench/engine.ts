@@ -1,0 +1,285 @@
+import { spawn } from "node:child_process";
+import { cpus, loadavg, totalmem } from "node:os";
+import { type Spread, spread } from "../src/core/stats.ts";
+import { ForwardPasses } from "../src/engine/forward-passes.ts";
+import { type LoadedRuntime, loadRuntime } from "../src/engine/load-runtime.ts";
+import { CpuBackend } from "../src/ggml/cpu-backend.ts";
+import { loadNative, type Native } from "../src/ggml/library.ts";
+import { LlamaReference } from "../src/ggml/llama-reference.ts";
+import { type GgufFile, readGguf } from "../src/gguf/read.ts";
+import { argmax } from "../src/model/argmax.ts";
+
+/**
+ * Remoe's engine against libllama on the same file with the same number of threads, in one process, taking turns.
+ * Every figure is a ratio of neighbours in time: a machine that slows down slows both sides.
+ */
+export interface EngineBenchOptions {
+  readonly model: string;
+  readonly threads: number;
+  /** Turns of each side. */
+  readonly rounds: number;
+  /** Prompt lengths of the prefill part. */
+  readonly promptTokens: readonly number[];
+  /** Keep one core busy with something else meanwhile. */
+  readonly neighbour: boolean;
+}
+
+interface Side {
+  readonly tokensPerSecond: Spread;
+}
+
+export interface Comparison {
+  readonly remoe: Side;
+  readonly llama: Side;
+  /** libllama's time over Remoe's, turn by turn: above 1, Remoe is faster. */
+  readonly ratio: Spread;
+}
+
+export interface EngineBenchmark {
+  readonly schemaVersion: 1;
+  readonly machine: {
+    readonly processor: string;
+    readonly cores: number;
+    readonly memoryGb: number;
+    readonly node: string;
+  };
+  readonly model: string;
+  readonly date: string;
+  readonly threads: number;
+  readonly neighbour: boolean;
+  /** Load average of the last minute, before and after. */
+  readonly load: readonly [number, number];
+  readonly decode: Comparison;
+  /** At the longest prompt. */
+  readonly prefill: Comparison;
+  readonly prefillByLength: readonly ({ readonly tokens: number } & Comparison)[];
+  /** Exact numerics against libllama, over a prompt and greedy tokens. */
+  readonly logits: { readonly tokens: number; readonly maxAbsDiff: number; readonly greedyEqual: boolean };
+  /** Default numerics against exact ones, fed the same tokens. */
+  readonly defaultNumerics: { readonly klPerToken: Spread; readonly greedyAgreement: number };
+}
+
+const CONTEXT = 1024;
+const BATCH = 512;
+const DECODE_BLOCK = 8;
+const COMPARED_TOKENS = 64;
+
+export async function benchEngine(options: EngineBenchOptions): Promise<EngineBenchmark> {
+  const before = loadavg()[0] ?? 0;
+  const neighbour = options.neighbour ? busyNeighbour() : undefined;
+  const native = loadNative();
+  const file = readGguf(options.model);
+  try {
+    using sides = await loadSides(native, file, options.threads);
+    const decode = await benchDecode(sides, options.rounds);
+    const prefillByLength = [];
+    for (const tokens of options.promptTokens) {
+      prefillByLength.push({ tokens, ...(await benchPrefill(sides, tokens, options.rounds)) });
+    }
+    const { logits, defaultNumerics } = await compareLogits(native, sides, options.threads);
+    return {
+      schemaVersion: 1,
+      machine: describeMachine(),
+      model: file.metadata.stringOr("general.name", options.model),
+      date: new Date().toISOString().slice(0, 10),
+      threads: options.threads,
+      neighbour: options.neighbour,
+      load: [before, loadavg()[0] ?? 0],
+      decode,
+      prefill: prefillByLength.at(-1) as Comparison,
+      prefillByLength,
+      logits,
+      defaultNumerics,
+    };
+  } finally {
+    neighbour?.kill("SIGKILL");
+  }
+}
+
+interface Sides extends Disposable {
+  readonly passes: ForwardPasses;
+  readonly loaded: LoadedRuntime;
+  readonly llama: LlamaReference;
+  /** Puts libllama's threads to sleep, as Remoe's are between requests. */
+  parkLlama(): void;
+}
+
+async function loadSides(native: Native, file: GgufFile, threads: number): Promise<Sides> {
+  const loaded = await loadRuntime(native, file, { threads, contextLength: CONTEXT });
+  const passes = new ForwardPasses(loaded.runtime, "default");
+  const pool = new CpuBackend(native, threads);
+  const llama = new LlamaReference(native, file.path, {
+    contextLength: CONTEXT,
+    batch: BATCH,
+    threads,
+    pool: pool.pool,
+  });
+  return {
+    passes,
+    loaded,
+    llama,
+    parkLlama: () => pool.park(),
+    [Symbol.dispose]() {
+      for (const part of [llama, pool, passes, loaded]) part[Symbol.dispose]();
+    },
+  };
+}
+
+/** Times of one turn of each side, in milliseconds for the whole turn. */
+interface Turn {
+  readonly remoe: number;
+  readonly llama: number;
+}
+
+/** Both sides, `rounds` times, the order changing; a first round warms up and does not count. */
+async function takeTurns(
+  rounds: number,
+  remoe: (round: number) => Promise<void>,
+  llama: (round: number) => void,
+): Promise<Turn[]> {
+  const turns: Turn[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const timeRemoe = () => timed(() => remoe(round));
+    const timeLlama = () => timed(async () => llama(round));
+    if (round % 2 === 0) turns.push({ remoe: await timeRemoe(), llama: await timeLlama() });
+    else turns.push({ llama: await timeLlama(), remoe: await timeRemoe() });
+  }
+  return turns.slice(1);
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+function compare(turns: readonly Turn[], tokens: number): Comparison {
+  const speed = (side: keyof Turn): Side => ({
+    tokensPerSecond: spread(turns.map((turn) => (1000 * tokens) / turn[side])),
+  });
+  return { remoe: speed("remoe"), llama: speed("llama"), ratio: spread(turns.map((turn) => turn.llama / turn.remoe)) };
+}
+
+async function benchDecode({ passes, llama, parkLlama, loaded }: Sides, rounds: number): Promise<Comparison> {
+  const tokens = someTokens(loaded, CONTEXT);
+  const block = (round: number): number[] => {
+    const first = (round * DECODE_BLOCK) % CONTEXT;
+    return Array.from({ length: DECODE_BLOCK }, (_, i) => first + i);
+  };
+  const turns = await takeTurns(
+    rounds,
+    async (round) => {
+      for (const position of block(round)) await passes.decode(tokens[position] as number, position, {});
+      passes.rest();
+    },
+    (round) => {
+      const positions = block(round);
+      if (positions[0] === 0) llama.clear();
+      for (const position of positions) llama.decode([tokens[position] as number], position);
+      parkLlama();
+    },
+  );
+  return compare(turns, DECODE_BLOCK);
+}
+
+async function benchPrefill(
+  { passes, llama, parkLlama, loaded }: Sides,
+  length: number,
+  rounds: number,
+): Promise<Comparison> {
+  const tokens = someTokens(loaded, length);
+  const { signal } = new AbortController();
+  const turns = await takeTurns(
+    Math.max(3, Math.ceil(rounds / 4)),
+    async () => {
+      await passes.prefill(tokens, { signal });
+      passes.rest();
+    },
+    () => {
+      llama.clear();
+      llama.decode(tokens, 0);
+      parkLlama();
+    },
+  );
+  llama.clear();
+  return compare(turns, length);
+}
+
+async function compareLogits(
+  native: Native,
+  { passes, llama, loaded }: Sides,
+  threads: number,
+): Promise<Pick<EngineBenchmark, "logits" | "defaultNumerics">> {
+  const prompt = someTokens(loaded, 100);
+  const { signal } = new AbortController();
+  const exactRuntime = { ...loaded.runtime, backend: new CpuBackend(native, threads) };
+  using _backend = exactRuntime.backend;
+  using exact = new ForwardPasses(exactRuntime, "exact");
+  llama.clear();
+  const reference = [llama.decode(prompt, 0).slice()];
+  let logits = await exact.prefill(prompt, { signal });
+  const exactLogits = [logits.slice()];
+  const greedy: number[] = [];
+  let greedyEqual = true;
+  for (let i = 0; i < COMPARED_TOKENS; i++) {
+    const token = argmax(logits);
+    greedyEqual &&= token === argmax(reference.at(-1) as Float32Array);
+    greedy.push(token);
+    reference.push(llama.decode([token], prompt.length + i).slice());
+    logits = await exact.decode(token, prompt.length + i, {});
+    exactLogits.push(logits.slice());
+  }
+  const divergences: number[] = [];
+  let agreed = 0;
+  let own = await passes.prefill(prompt, { signal });
+  for (const [i, expected] of exactLogits.entries()) {
+    divergences.push(kullbackLeibler(expected, own));
+    agreed += argmax(expected) === argmax(own) ? 1 : 0;
+    const token = greedy[i];
+    if (token !== undefined) own = await passes.decode(token, prompt.length + i, {});
+  }
+  const maxAbsDiff = Math.max(...exactLogits.map((ours, i) => largestDifference(ours, reference[i] as Float32Array)));
+  return {
+    logits: { tokens: COMPARED_TOKENS, maxAbsDiff, greedyEqual },
+    defaultNumerics: { klPerToken: spread(divergences), greedyAgreement: agreed / exactLogits.length },
+  };
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] as number))), 0);
+}
+
+/** KL(p‖q) in nats of the softmaxes of two logit vectors. */
+function kullbackLeibler(p: Float32Array, q: Float32Array): number {
+  const [logSumP, logSumQ] = [logSumExp(p), logSumExp(q)];
+  return p.reduce((sum, value, i) => {
+    const logP = value - logSumP;
+    return sum + Math.exp(logP) * (logP - ((q[i] as number) - logSumQ));
+  }, 0);
+}
+
+function logSumExp(logits: Float32Array): number {
+  const max = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  return max + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - max), 0));
+}
+
+/** Token ids spread over the vocabulary: the same for both sides, and for every run. */
+function someTokens({ runtime }: LoadedRuntime, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => (i * 7919 + 13) % (runtime.hyper.vocabulary - 16));
+}
+
+function busyNeighbour(): ReturnType<typeof spawn> {
+  return spawn(process.execPath, ["-e", "const end = Date.now() + 3600e3; while (Date.now() < end) Math.sqrt(2)"], {
+    stdio: "ignore",
+  });
+}
+
+export function describeMachine(): EngineBenchmark["machine"] {
+  const all = cpus();
+  return {
+    processor: all[0]?.model ?? "unknown",
+    cores: all.length,
+    memoryGb: Math.round(totalmem() / 1e9),
+    node: process.version,
+  };
+}

@@ -1,0 +1,167 @@
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeEach, describe, expect, it } from "vitest";
+import { createRandom } from "../core/random.ts";
+import { loadNative } from "../ggml/library.ts";
+import { type GgufFile, readGguf } from "../gguf/read.ts";
+import type { HyperParameters } from "../model/architecture.ts";
+import { Engine } from "./engine.ts";
+import type { ExpertSelection } from "./expert-bank.ts";
+import type { GenerationDone } from "./generation.ts";
+import { LayeredPass } from "./layered-pass.ts";
+import { loadRuntime } from "./load-runtime.ts";
+import type { Runtime } from "./runtime.ts";
+import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
+import { bitsOf, runGeneration } from "./testing/run-generation.ts";
+import { SplitExperts } from "./testing/split-experts.ts";
+import { temporaryFolder } from "./testing/temporary-folder.ts";
+import { writeTestModel } from "./testing/write-test-model.ts";
+import { TiledPrefill } from "./tiled-prefill.ts";
+import { WholePass } from "./whole-pass.ts";
+
+const native = loadNative();
+const bundled = readGguf(BUNDLED_MODEL);
+const text = bundledPrompts(native, 60).flat();
+/** Around the edges of tiles (64), of batches (512) and of the rows a kernel takes at once (4). */
+const LENGTHS = [1, 3, 4, 5, 17, 63, 64, 65, 127, 128, 129, 300, 511, 512, 513, 700];
+
+function load(file: GgufFile, options: { threads?: number; experts?: ExpertSelection } = {}): Promise<Engine> {
+  return Engine.load(native, file, { threads: 2, contextLength: 1024, ...options });
+}
+
+describe("the default numerics give the same bits", () => {
+  it("whatever the number of threads", async () => {
+    const byThreads = [];
+    for (const threads of [1, 2, 3]) {
+      using engine = await load(bundled, { threads });
+      const bits: Record<number, string> = {};
+      for (const length of LENGTHS) {
+        bits[length] = bitsOf((await runGeneration(engine, text.slice(0, length), { maxTokens: 3 })).logits);
+      }
+      byThreads.push(bits);
+    }
+    expect(byThreads[1]).toEqual(byThreads[0]);
+    expect(byThreads[2]).toEqual(byThreads[0]);
+  });
+
+  it("whatever the batch size", async () => {
+    using engine = await load(bundled);
+    using loaded = await loadRuntime(native, bundled, { threads: 2 });
+    for (const length of LENGTHS) {
+      const expected = bitsOf((await runGeneration(engine, text.slice(0, length), { maxTokens: 1 })).logits);
+      for (const batchTokens of [64, 128, 512]) {
+        expect(
+          bitsOf([await prefill(loaded.runtime, text.slice(0, length), batchTokens)]),
+          `${length} by ${batchTokens}`,
+        ).toBe(expected);
+      }
+    }
+  });
+
+  it("in a pass layer by layer as in a pass as a whole", async () => {
+    using loaded = await loadRuntime(native, bundled, { threads: 2 });
+    const { runtime } = loaded;
+    using whole = new WholePass(runtime, { tokens: 1, span: 256 });
+    using layered = new LayeredPass(runtime, 256);
+    for (const [position, token] of text.slice(0, 40).entries()) {
+      const chosen: Record<"whole" | "layered", number[][]> = { whole: [], layered: [] };
+      whole.run([token], position, (_, experts) => chosen.whole.push([...experts]));
+      const logits = whole.logits.slice();
+      await layered.run(token, position, { observe: (_, experts) => chosen.layered.push([...experts]) });
+      expect(bitsOf([layered.logits])).toBe(bitsOf([logits]));
+      expect(chosen.layered).toEqual(chosen.whole);
+    }
+  });
+});
+
+/** → logits of the last token */
+async function prefill(runtime: Runtime, tokens: readonly number[], batchTokens: number): Promise<Float32Array> {
+  using tiled = new TiledPrefill(runtime, batchTokens);
+  using last = new LayeredPass(runtime, runtime.cache.span(tokens.length));
+  for (let first = 0; first < tokens.length; first += batchTokens) {
+    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, {});
+    if (first + batchTokens >= tokens.length) await last.finish(gate);
+  }
+  return last.logits.slice();
+}
+
+describe("experts elsewhere give the same bits", () => {
+  const models: { readonly name: string; readonly file: GgufFile }[] = [{ name: "bundled, Q8_0", file: bundled }];
+  beforeEach(() => {
+    const wide = { hidden: 256, heads: 4, headWidth: 64, expertWidth: 256, layers: 3, expertsPerToken: 3 };
+    const folder = temporaryFolder();
+    const random = (name: string, options: Omit<Parameters<typeof writeTestModel>[0], "path">) => ({
+      name,
+      file: writeTestModel({ path: join(folder, `${name}.gguf`), ...options }),
+    });
+    models.splice(
+      1,
+      Number.POSITIVE_INFINITY,
+      random("Q4_K, repacked", { quant: "Q4_K", shape: wide }),
+      random("Q4_0, repacked", { quant: "Q4_0", shape: { ...wide, layers: 2 } }),
+      random("F32, gate and up apart", { quant: "F32", shape: { expertWidth: 20, layers: 3 } }),
+    );
+  });
+
+  it("for any subset, in one function or two (40 cases)", async () => {
+    const cases = fc.record({
+      model: fc.nat(3),
+      promptTokens: fc.oneof(fc.constantFrom(1, 4, 63, 64, 65, 129, 513), fc.integer({ min: 1, max: 200 })),
+      localShare: fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })),
+      functions: fc.integer({ min: 1, max: 2 }),
+      seed: fc.nat(),
+    });
+    const property = fc.asyncProperty(cases, async ({ model, promptTokens, localShare, functions, seed }) => {
+      const { file } = models[model] as (typeof models)[number];
+      const { hyper, prompt, whole } = await runWhole(file, promptTokens);
+      const { local, remote } = drawSplit(hyper, { localShare, functions, seed });
+      using engine = await load(file, { experts: local });
+      using experts = await SplitExperts.load(native, file, remote);
+      const split = await runGeneration(engine, prompt, { maxTokens: 6, remote: experts });
+      expect(split.tokens).toEqual(whole.tokens);
+      expect(bitsOf(split.logits)).toBe(bitsOf(whole.logits));
+      expect(split.done.activations).toEqual(whole.done.activations);
+      expectTraffic(split.done, local, experts);
+    });
+    await fc.assert(property, { seed: 20_260_101, numRuns: 40 });
+  });
+});
+
+async function runWhole(file: GgufFile, promptTokens: number) {
+  using engine = await load(file);
+  const prompt = text.slice(0, promptTokens).map((token) => token % engine.hyper.vocabulary);
+  return { hyper: engine.hyper, prompt, whole: await runGeneration(engine, prompt, { maxTokens: 6 }) };
+}
+
+/** Every expert of every layer is drawn apart: layers differ, and some hold all or none. */
+function drawSplit(
+  { layers, experts }: HyperParameters,
+  { localShare, functions, seed }: { localShare: number; functions: number; seed: number },
+): { readonly local: ExpertSelection; readonly remote: readonly ExpertSelection[] } {
+  const random = createRandom(seed);
+  const owners = Array.from({ length: layers }, () =>
+    Array.from({ length: experts }, () => (random() < localShare ? -1 : Math.floor(random() * functions))),
+  );
+  const heldBy = (owner: number): ExpertSelection =>
+    owners.map((layer) => [...layer.keys()].filter((expert) => layer[expert] === owner));
+  return { local: heldBy(-1), remote: Array.from({ length: functions }, (_, i) => heldBy(i)) };
+}
+
+/** Rows of experts in this function are local, the others remote, and a (step, layer) with remote rows is one call. */
+function expectTraffic(
+  { experts, activations }: GenerationDone,
+  local: ExpertSelection,
+  { calls }: SplitExperts,
+): void {
+  const rows = { local: 0, remote: 0 };
+  for (const phase of [activations.prefill, activations.decode]) {
+    phase.forEach((layer, i) => {
+      layer.forEach((count, expert) => {
+        rows[local[i]?.includes(expert) ? "local" : "remote"] += count;
+      });
+    });
+  }
+  expect(experts).toEqual({ localRows: rows.local, remoteRows: rows.remote, remoteCalls: calls.length });
+  expect(calls.every((call) => call.rows > 0)).toBe(true);
+  expect(calls.reduce((sum, call) => sum + call.rows, 0)).toBe(rows.remote);
+}

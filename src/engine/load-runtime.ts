@@ -1,0 +1,78 @@
+import { CpuBackend } from "../ggml/cpu-backend.ts";
+import type { Native } from "../ggml/library.ts";
+import type { GgufFile } from "../gguf/read.ts";
+import { type HyperParameters, multiplicationsPerToken, type WeightSpec } from "../model/architecture.ts";
+import { architectureOf } from "../model/registry.ts";
+import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
+import type { Numerics } from "./forward-passes.ts";
+import { KvCache } from "./kv-cache.ts";
+import type { Runtime } from "./runtime.ts";
+import { cpuPlacement, loadTensors, type StoredTensor } from "./tensor-loader.ts";
+
+export interface RuntimeOptions {
+  /** Tokens a sequence may have, prompt and answer together. Defaults to what the model was trained on. */
+  readonly contextLength?: number | undefined;
+  /** Threads that compute: the vCPUs of this function. */
+  readonly threads: number;
+  readonly numerics?: Numerics | undefined;
+  /** Experts to hold; all by default. */
+  readonly experts?: ExpertSelection | undefined;
+}
+
+/** A model in memory. Disposing frees all of it. */
+export interface LoadedRuntime extends Disposable {
+  readonly runtime: Runtime;
+  /** Of weights in memory. */
+  readonly weightBytes: number;
+}
+
+/**
+ * Reads the weights of a model and makes room for its cache.
+ * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID, NATIVE_CALL_FAILED
+ */
+export async function loadRuntime(native: Native, file: GgufFile, options: RuntimeOptions): Promise<LoadedRuntime> {
+  const architecture = architectureOf(file);
+  const hyper = architecture.hyperParameters(file);
+  const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
+  const placement = cpuPlacement(native);
+  const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
+  const stored = architecture.weights(file, hyper).map(storedTensor);
+  const weights = await loadTensors(native, file.path, stored, placement);
+  const bank = await ExpertBank.load(native, file, architecture.experts(file, hyper), { selection, placement });
+  const backend = new CpuBackend(native, numerics === "default" && isSmall(hyper) ? 1 : threads);
+  const cache = new KvCache(native, hyper, { contextLength, type: backend.bufferType });
+  const weight = (name: string) => weights.byName.get(name)?.tensor;
+  return {
+    runtime: { native, architecture, hyper, weight, bank, cache, backend, threads },
+    weightBytes: weights.bytes + bank.bytes,
+    [Symbol.dispose]() {
+      for (const part of [cache, bank, weights, backend]) part[Symbol.dispose]();
+    },
+  };
+}
+
+/** Multiplications of a token: about half a millisecond of one core. */
+const SMALL_TOKEN = 2e7;
+
+/**
+ * A model whose tokens are so little work that threads would mostly wait for each other, and lose milliseconds at each
+ * operation whenever the machine lends one of their cores to somebody else.
+ */
+function isSmall(hyper: HyperParameters): boolean {
+  const head = hyper.hidden * hyper.vocabulary;
+  return hyper.layers * multiplicationsPerToken(hyper) + head < SMALL_TOKEN;
+}
+
+/** A weight of the architecture's list as the loader wants it. */
+function storedTensor({ name, parts, use }: WeightSpec): StoredTensor {
+  const [first] = parts as [WeightSpec["parts"][0]];
+  const rows = parts.map((part) => part.shape[1] ?? 1);
+  const shape = first.shape.length === 1 ? first.shape : [first.shape[0] ?? 1, rows.reduce((a, b) => a + b)];
+  return {
+    name,
+    type: first.type,
+    shape,
+    parts: parts.map(({ offset, bytes }, i) => ({ offset, bytes, rows: rows[i] ?? 1 })),
+    repackable: use === "matmul",
+  };
+}

@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import { vi } from "vitest";
+import { Sampler } from "../../model/sampler.ts";
+import { GREEDY } from "../../model/sampling.ts";
+import type { Engine } from "../engine.ts";
+import type { GenerationDone, GenerationRequest, TokenEvent } from "../generation.ts";
+import type { RemoteExperts } from "../runtime.ts";
+
+export interface Generation {
+  readonly tokens: readonly number[];
+  readonly events: readonly TokenEvent[];
+  /** What every token was chosen from: [vocabulary] each. */
+  readonly logits: readonly Float32Array[];
+  readonly done: GenerationDone;
+}
+
+export interface GenerationOptions extends Partial<GenerationRequest> {
+  readonly remote?: RemoteExperts | undefined;
+  readonly signal?: AbortSignal;
+}
+
+/** Generates to the end: greedily, 8 tokens, nothing stops it, unless told otherwise. Keeps the logits of every step. */
+export async function runGeneration(
+  engine: Engine,
+  promptTokens: readonly number[],
+  { remote, signal = new AbortController().signal, ...options }: GenerationOptions = {},
+): Promise<Generation> {
+  const request = { maxTokens: 8, sampling: GREEDY, stopTokens: [], topLogprobs: null, promptTokens, ...options };
+  using recorded = recordLogits();
+  const events: TokenEvent[] = [];
+  for await (const event of engine.generate(request, signal, remote)) {
+    if (event.type === "token") events.push(event);
+    else return { tokens: events.map(({ token }) => token), events, logits: recorded.logits, done: event };
+  }
+  throw new Error("the generation ended without a done event");
+}
+
+/** Every choice of a token passes the sampler, which is where logits are seen without a door of their own. */
+function recordLogits(): Disposable & { readonly logits: Float32Array[] } {
+  const logits: Float32Array[] = [];
+  const chooseToken = Sampler.prototype.chooseToken;
+  const spy = vi.spyOn(Sampler.prototype, "chooseToken").mockImplementation(function (this: Sampler, choice) {
+    logits.push(choice.logits.slice());
+    return chooseToken.call(this, choice);
+  });
+  return { logits, [Symbol.dispose]: () => spy.mockRestore() };
+}
+
+/** A digest that is equal only for equal bits: tells -0 from 0, and compares faster than the numbers. */
+export function bitsOf(logits: readonly Float32Array[]): string {
+  const hash = createHash("sha256");
+  for (const { buffer, byteOffset, byteLength } of logits) hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.digest("hex");
+}
