@@ -10,9 +10,9 @@ type Model = Pick<Runtime, "native" | "architecture" | "hyper" | "bank"> & { rea
 
 /** What the graphs read and write. */
 export interface ExpertTensors {
-  /** One token's input: [hidden] */
+  /** The token's input is the first row: [hidden, …] */
   readonly input: Tensor;
-  /** Expert outputs: [hidden, k] */
+  /** Expert outputs: [hidden, k or more] */
   readonly rows: Tensor;
 }
 
@@ -75,7 +75,8 @@ export class ChosenExperts implements Disposable {
     const { native, architecture, hyper } = this.#model;
     const { ids, ranks } = this.#lists.tensors;
     const g = new GraphBuilder(native, NODES_PER_LAYER);
-    const x = g.reshape3d(this.#tensors.input, hyper.hidden, 1, 1);
+    const rowBytes = hyper.hidden * Float32Array.BYTES_PER_ELEMENT;
+    const x = g.view3d(this.#tensors.input, [hyper.hidden, 1, 1], [rowBytes, rowBytes], 0);
     const chosen = g.reshape2d(g.view1d(ids, count, 0), count, 1);
     const outputs = architecture.chosenExperts(g, held.stack, x, chosen); // [hidden, count, 1]
     const rows = g.reshape2d(outputs, hyper.hidden, count);

@@ -15,7 +15,7 @@ const native = loadNative();
 const BOTH: readonly Numerics[] = ["default", "exact"];
 
 const load = (file: GgufFile, numerics: Numerics): Promise<Engine> =>
-  Engine.load(native, file, { threads: 2, contextLength: 256, numerics });
+  Engine.load(native, file, { threads: 1, contextLength: 256, numerics });
 
 /** A few hundred additions in single precision, each rounded by 6e-8. */
 const SINGLE_TOLERANCE = 1e-5;

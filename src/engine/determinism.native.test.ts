@@ -1,10 +1,13 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import type { HyperParameters } from "../model/architecture.ts";
+import { architectureOf } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import type { ExpertSelection } from "./expert-bank.ts";
 import type { GenerationDone } from "./generation.ts";
@@ -14,8 +17,7 @@ import type { Runtime } from "./runtime.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
 import { bitsOf, runGeneration } from "./testing/run-generation.ts";
 import { SplitExperts } from "./testing/split-experts.ts";
-import { temporaryFolder } from "./testing/temporary-folder.ts";
-import { writeTestModel } from "./testing/write-test-model.ts";
+import { type TestModelOptions, writeTestModel } from "./testing/write-test-model.ts";
 import { TiledPrefill } from "./tiled-prefill.ts";
 import { WholePass } from "./whole-pass.ts";
 
@@ -29,14 +31,35 @@ function load(file: GgufFile, options: { threads?: number; experts?: ExpertSelec
   return Engine.load(native, file, { threads: 2, contextLength: 1024, ...options });
 }
 
-describe("the default numerics give the same bits", () => {
+const folder = mkdtempSync(join(tmpdir(), "remoe-test-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function randomModel(name: string, options: Omit<TestModelOptions, "path">): readonly [string, GgufFile] {
+  return [name, writeTestModel({ path: join(folder, `${name}.gguf`), ...options })];
+}
+
+/** The kernels of every kind of type round in their own way. */
+const WIDE = { hidden: 256, heads: 4, headWidth: 64, expertWidth: 256, layers: 3, expertsPerToken: 3 };
+const MODELS: readonly (readonly [string, GgufFile])[] = [
+  ["bundled, Q8_0", bundled],
+  randomModel("Q4_K, rearranged", { quant: "Q4_K", shape: WIDE }),
+  randomModel("Q4_0, rearranged", { quant: "Q4_0", shape: { ...WIDE, layers: 2 } }),
+  randomModel("F32, gate and up apart", { quant: "F32", shape: { expertWidth: 20, layers: 3 } }),
+];
+
+function promptFor(file: GgufFile, length: number): number[] {
+  const { hyperParameters } = architectureOf(file);
+  return text.slice(0, length).map((token) => token % hyperParameters(file).vocabulary);
+}
+
+describe.each(MODELS)("the default numerics give the same bits (%s)", (_, file) => {
   it("whatever the number of threads", async () => {
     const byThreads = [];
     for (const threads of [1, 2, 3]) {
-      using engine = await load(bundled, { threads });
+      using engine = await load(file, { threads });
       const bits: Record<number, string> = {};
       for (const length of LENGTHS) {
-        bits[length] = bitsOf((await runGeneration(engine, text.slice(0, length), { maxTokens: 3 })).logits);
+        bits[length] = bitsOf((await runGeneration(engine, promptFor(file, length), { maxTokens: 3 })).logits);
       }
       byThreads.push(bits);
     }
@@ -45,29 +68,27 @@ describe("the default numerics give the same bits", () => {
   });
 
   it("whatever the batch size", async () => {
-    using engine = await load(bundled);
-    using loaded = await loadRuntime(native, bundled, { threads: 2 });
+    using engine = await load(file);
+    using loaded = await loadRuntime(native, file, { threads: 2, contextLength: 1024 });
     for (const length of LENGTHS) {
-      const expected = bitsOf((await runGeneration(engine, text.slice(0, length), { maxTokens: 1 })).logits);
+      const prompt = promptFor(file, length);
+      const expected = bitsOf((await runGeneration(engine, prompt, { maxTokens: 1 })).logits);
       for (const batchTokens of [64, 128, 512]) {
-        expect(
-          bitsOf([await prefill(loaded.runtime, text.slice(0, length), batchTokens)]),
-          `${length} by ${batchTokens}`,
-        ).toBe(expected);
+        const actual = bitsOf([await prefill(loaded.runtime, prompt, batchTokens)]);
+        expect(actual, `${length} tokens in batches of ${batchTokens}`).toBe(expected);
       }
     }
   });
 
   it("in a pass layer by layer as in a pass as a whole", async () => {
-    using loaded = await loadRuntime(native, bundled, { threads: 2 });
-    const { runtime } = loaded;
-    using whole = new WholePass(runtime, { tokens: 1, span: 256 });
-    using layered = new LayeredPass(runtime, 256);
-    for (const [position, token] of text.slice(0, 40).entries()) {
+    using loaded = await loadRuntime(native, file, { threads: 2 });
+    using whole = new WholePass(loaded.runtime, { tokens: 1, span: 256 });
+    using layered = new LayeredPass(loaded.runtime, 256);
+    for (const [position, token] of promptFor(file, 40).entries()) {
       const chosen: Record<"whole" | "layered", number[][]> = { whole: [], layered: [] };
-      whole.run([token], position, (_, experts) => chosen.whole.push([...experts]));
+      whole.run([token], position, (_layer, experts) => chosen.whole.push([...experts]));
       const logits = whole.logits.slice();
-      await layered.run(token, position, { observe: (_, experts) => chosen.layered.push([...experts]) });
+      await layered.run(token, position, { observe: (_layer, experts) => chosen.layered.push([...experts]) });
       expect(bitsOf([layered.logits])).toBe(bitsOf([logits]));
       expect(chosen.layered).toEqual(chosen.whole);
     }
@@ -79,40 +100,24 @@ async function prefill(runtime: Runtime, tokens: readonly number[], batchTokens:
   using tiled = new TiledPrefill(runtime, batchTokens);
   using last = new LayeredPass(runtime, runtime.cache.span(tokens.length));
   for (let first = 0; first < tokens.length; first += batchTokens) {
-    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, {});
-    if (first + batchTokens >= tokens.length) await last.finish(gate);
+    const isLast = first + batchTokens >= tokens.length;
+    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, { isLast });
+    if (gate !== undefined) await last.finish(gate);
   }
   return last.logits.slice();
 }
 
 describe("experts elsewhere give the same bits", () => {
-  const models: { readonly name: string; readonly file: GgufFile }[] = [{ name: "bundled, Q8_0", file: bundled }];
-  beforeEach(() => {
-    const wide = { hidden: 256, heads: 4, headWidth: 64, expertWidth: 256, layers: 3, expertsPerToken: 3 };
-    const folder = temporaryFolder();
-    const random = (name: string, options: Omit<Parameters<typeof writeTestModel>[0], "path">) => ({
-      name,
-      file: writeTestModel({ path: join(folder, `${name}.gguf`), ...options }),
-    });
-    models.splice(
-      1,
-      Number.POSITIVE_INFINITY,
-      random("Q4_K, repacked", { quant: "Q4_K", shape: wide }),
-      random("Q4_0, repacked", { quant: "Q4_0", shape: { ...wide, layers: 2 } }),
-      random("F32, gate and up apart", { quant: "F32", shape: { expertWidth: 20, layers: 3 } }),
-    );
-  });
-
   it("for any subset, in one function or two (40 cases)", async () => {
     const cases = fc.record({
-      model: fc.nat(3),
+      model: fc.nat(MODELS.length - 1),
       promptTokens: fc.oneof(fc.constantFrom(1, 4, 63, 64, 65, 129, 513), fc.integer({ min: 1, max: 200 })),
       localShare: fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })),
       functions: fc.integer({ min: 1, max: 2 }),
       seed: fc.nat(),
     });
     const property = fc.asyncProperty(cases, async ({ model, promptTokens, localShare, functions, seed }) => {
-      const { file } = models[model] as (typeof models)[number];
+      const [, file] = MODELS[model] as (typeof MODELS)[number];
       const { hyper, prompt, whole } = await runWhole(file, promptTokens);
       const { local, remote } = drawSplit(hyper, { localShare, functions, seed });
       using engine = await load(file, { experts: local });
@@ -129,7 +134,7 @@ describe("experts elsewhere give the same bits", () => {
 
 async function runWhole(file: GgufFile, promptTokens: number) {
   using engine = await load(file);
-  const prompt = text.slice(0, promptTokens).map((token) => token % engine.hyper.vocabulary);
+  const prompt = promptFor(file, promptTokens);
   return { hyper: engine.hyper, prompt, whole: await runGeneration(engine, prompt, { maxTokens: 6 }) };
 }
 

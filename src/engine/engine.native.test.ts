@@ -93,7 +93,7 @@ describe("aborting", () => {
   it.each(["default", "exact"] as const)(
     "between prefill batches stops the prefill (%s numerics)",
     async (numerics) => {
-      using engine = await load({ numerics });
+      using engine = await load({ numerics, threads: 1 });
       const signal = abortedAtCheck(2, reason);
       await expect(runGeneration(engine, text.slice(0, 1000), { signal })).rejects.toBe(reason);
       expect(signal.checks).toBe(2);
@@ -199,7 +199,7 @@ describe("the activation trace", () => {
 
   it("is the same in exact numerics, which round differently but choose alike here", async () => {
     using engine = await load();
-    using exact = await load({ numerics: "exact" });
+    using exact = await load({ numerics: "exact", threads: 1 });
     const { done } = await runGeneration(engine, prompt);
     expect((await runGeneration(exact, prompt)).done.activations).toEqual(done.activations);
   });

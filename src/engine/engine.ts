@@ -1,4 +1,5 @@
 import { remoeError } from "../core/errors.ts";
+import { Owned } from "../core/owned.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { HyperParameters } from "../model/architecture.ts";
@@ -25,6 +26,7 @@ export class Engine implements Disposable {
   readonly #passes: ForwardPasses;
   readonly #sampler: Sampler;
   readonly #clock: () => number;
+  #disposed = false;
 
   private constructor(loaded: LoadedRuntime, { numerics = "default", clock = () => performance.now() }: EngineOptions) {
     const { hyper, cache } = loaded.runtime;
@@ -39,7 +41,7 @@ export class Engine implements Disposable {
 
   /** @throws what {@link loadRuntime} throws, NUMERICS_NEED_ALL_EXPERTS */
   static async load(native: Native, file: GgufFile, options: EngineOptions): Promise<Engine> {
-    return new Engine(await loadRuntime(native, file, options), options);
+    return Owned.construct(async (owned) => new Engine(owned.own(await loadRuntime(native, file, options)), options));
   }
 
   /**
@@ -53,6 +55,18 @@ export class Engine implements Disposable {
     remote?: RemoteExperts,
   ): AsyncGenerator<GenerationEvent, void, void> {
     this.#check(request);
+    try {
+      yield* this.#generate(request, signal, remote);
+    } finally {
+      if (!this.#disposed) this.#passes.rest();
+    }
+  }
+
+  async *#generate(
+    request: GenerationRequest,
+    signal: AbortSignal,
+    remote: RemoteExperts | undefined,
+  ): AsyncGenerator<GenerationEvent, void, void> {
     const tracer = new ExpertTracer(this.hyper.layers, this.hyper.experts);
     const traffic = remote === undefined ? undefined : tracer.count(remote);
     const sequence = Array.from(request.promptTokens);
@@ -77,7 +91,6 @@ export class Engine implements Disposable {
         remote: traffic,
       });
     }
-    this.#passes.rest();
     yield {
       type: "done",
       finishReason,
@@ -89,6 +102,7 @@ export class Engine implements Disposable {
   }
 
   #check({ promptTokens }: GenerationRequest): void {
+    if (this.#disposed) throw remoeError("RESOURCE_DISPOSED", { resource: "the engine" });
     if (promptTokens.length === 0) throw remoeError("PROMPT_EMPTY", {});
     if (promptTokens.length >= this.contextLength) {
       const { contextLength } = this;
@@ -104,6 +118,7 @@ export class Engine implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#passes[Symbol.dispose]();
     this.#loaded[Symbol.dispose]();
   }

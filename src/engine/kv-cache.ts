@@ -24,7 +24,7 @@ export class KvCache implements Disposable {
   ) {
     this.#hyper = hyper;
     this.contextLength = contextLength;
-    const shape = [hyper.kvHeads * hyper.headWidth, paddedLength(contextLength)];
+    const shape = [hyper.kvHeads * hyper.headWidth, paddedLength(contextLength) + 1];
     const tensor = { type: GgmlType.F16, shape };
     this.#store = new TensorStore(native, type, Array<typeof tensor>(2 * hyper.layers).fill(tensor));
     this.#host = native.ggml.ggml_backend_buft_is_host(type);
@@ -34,6 +34,11 @@ export class KvCache implements Disposable {
   /** Bytes one position takes over all layers. */
   get bytesPerToken(): number {
     return 2 * this.#hyper.layers * this.#rowBytes;
+  }
+
+  /** A row that attention never reads: where tokens that only fill a batch leave their keys and values. */
+  get spareRow(): number {
+    return paddedLength(this.contextLength);
   }
 
   /** Positions attention looks at for a sequence of `length`: the next whole step. */

@@ -4,8 +4,8 @@ import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
+import { dispatchExperts } from "./expert-dispatch.ts";
 import { fillCausalMask } from "./mask.ts";
-import { routeRows } from "./routing.ts";
 import { combineExperts, layerScope, type PassOptions, type RemoteExperts, type Runtime } from "./runtime.ts";
 
 /** What attention and gate of one layer leave behind for one token; see {@link LayeredPass.finish}. */
@@ -74,18 +74,10 @@ export class LayeredPass implements Disposable {
     this.#compute(this.#steps.at(-1) as PreparedGraph);
   }
 
-  async #runExperts(layer: number, remote: RemoteExperts | undefined): Promise<void> {
-    const held = this.#runtime.bank.layers[layer];
-    const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
+  #runExperts(layer: number, remote: RemoteExperts | undefined): Promise<void> {
     const { input, rows: outputs } = this.#io.views;
-    const chosen = this.#chosen;
-    const elsewhere = routeRows(chosen, chosen.length, (expert) => !isLocal(expert));
-    const pending =
-      elsewhere.count === 0
-        ? undefined
-        : requireRemote(remote, layer).compute({ layer, kernel: "decode", inputs: input, rows: elsewhere, outputs });
-    this.#local.run(layer, chosen);
-    await pending;
+    const work = { layer, kernel: "decode", inputs: input, outputs, chosen: this.#chosen } as const;
+    return dispatchExperts(this.#runtime, work, { remote, local: () => this.#local.run(layer, this.#chosen) });
   }
 
   #recordLayer(layer: number): GraphBuilder {
@@ -145,11 +137,6 @@ export class LayeredPass implements Disposable {
 interface PreparedGraph {
   readonly g: GraphBuilder;
   readonly plan: GraphPlan;
-}
-
-function requireRemote(remote: RemoteExperts | undefined, layer: number): RemoteExperts {
-  if (remote !== undefined) return remote;
-  throw new Error(`layer ${layer} routed to an expert that is not in this function, and no other holds it`);
 }
 
 function inputsAndResults({ hyper }: Runtime, span: number) {

@@ -1,4 +1,6 @@
+import { Owned } from "../core/owned.ts";
 import { CpuBackend } from "../ggml/cpu-backend.ts";
+import { DeviceBackend } from "../ggml/device.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { type HyperParameters, multiplicationsPerToken, type WeightSpec } from "../model/architecture.ts";
@@ -7,7 +9,7 @@ import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import type { Numerics } from "./forward-passes.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { Runtime } from "./runtime.ts";
-import { cpuPlacement, loadTensors, type StoredTensor } from "./tensor-loader.ts";
+import { cpuPlacement, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
 
 export interface RuntimeOptions {
   /** Tokens a sequence may have, prompt and answer together. Defaults to what the model was trained on. */
@@ -15,6 +17,8 @@ export interface RuntimeOptions {
   /** Threads that compute: the vCPUs of this function. */
   readonly threads: number;
   readonly numerics?: Numerics | undefined;
+  /** ggml device for everything but the experts, e.g. `Vulkan0`; the processor by default. */
+  readonly device?: string | null | undefined;
   /** Experts to hold; all by default. */
   readonly experts?: ExpertSelection | undefined;
 }
@@ -28,27 +32,35 @@ export interface LoadedRuntime extends Disposable {
 
 /**
  * Reads the weights of a model and makes room for its cache.
- * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID, NATIVE_CALL_FAILED
+ * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID, DEVICE_UNKNOWN,
+ *   NATIVE_CALL_FAILED
  */
-export async function loadRuntime(native: Native, file: GgufFile, options: RuntimeOptions): Promise<LoadedRuntime> {
-  const architecture = architectureOf(file);
-  const hyper = architecture.hyperParameters(file);
-  const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
-  const placement = cpuPlacement(native);
-  const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
-  const stored = architecture.weights(file, hyper).map(storedTensor);
-  const weights = await loadTensors(native, file.path, stored, placement);
-  const bank = await ExpertBank.load(native, file, architecture.experts(file, hyper), { selection, placement });
-  const backend = new CpuBackend(native, numerics === "default" && isSmall(hyper) ? 1 : threads);
-  const cache = new KvCache(native, hyper, { contextLength, type: backend.bufferType });
-  const weight = (name: string) => weights.byName.get(name)?.tensor;
-  return {
-    runtime: { native, architecture, hyper, weight, bank, cache, backend, threads },
-    weightBytes: weights.bytes + bank.bytes,
-    [Symbol.dispose]() {
-      for (const part of [cache, bank, weights, backend]) part[Symbol.dispose]();
-    },
-  };
+export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOptions): Promise<LoadedRuntime> {
+  return Owned.construct(async (owned) => {
+    const architecture = architectureOf(file);
+    const hyper = architecture.hyperParameters(file);
+    const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
+    const placement = cpuPlacement(native);
+    const device = options.device == null ? null : owned.own(new DeviceBackend(native, options.device));
+    const backend = owned.own(new CpuBackend(native, numerics === "default" && isSmall(hyper) ? 1 : threads));
+    const stored = architecture.weights(file, hyper).map(storedTensor);
+    const where = device === null ? placement : devicePlacement(device);
+    const weights = owned.own(await loadTensors(native, file.path, stored, where));
+    const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
+    const tensors = architecture.experts(file, hyper);
+    const bank = owned.own(await ExpertBank.load(native, file, tensors, { selection, placement }));
+    const cache = owned.own(new KvCache(native, hyper, { contextLength, type: (device ?? backend).bufferType }));
+    const weight = (name: string) => weights.byName.get(name)?.tensor;
+    return {
+      runtime: { native, architecture, hyper, weight, bank, cache, device, backend, threads },
+      weightBytes: weights.bytes + bank.bytes,
+      [Symbol.dispose]: () => owned[Symbol.dispose](),
+    };
+  });
+}
+
+function devicePlacement({ bufferType }: DeviceBackend): Placement {
+  return { plain: bufferType, repack: null };
 }
 
 /** Multiplications of a token: about half a millisecond of one core. */

@@ -27,7 +27,7 @@ describe("everything taken of the native library is given back", () => {
   it.each(["default", "exact"] as const)("by an engine that has generated (%s numerics)", async (numerics) => {
     const counting = countHeld(native);
     {
-      using engine = await Engine.load(counting.native, bundled, { threads: 2, numerics });
+      using engine = await Engine.load(counting.native, bundled, { threads: 1, numerics });
       // Through several cache spans, so that passes are made and dropped.
       for (const length of [10, 300, 600, 900]) {
         await runGeneration(engine, Array<number>(length).fill(300), { maxTokens: 3 });

@@ -1,4 +1,5 @@
 import type { CpuBackend } from "../ggml/cpu-backend.ts";
+import type { DeviceBackend } from "../ggml/device.ts";
 import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import type { Native } from "../ggml/library.ts";
 import type { Tensor } from "../ggml/signatures.ts";
@@ -16,6 +17,8 @@ export interface Runtime {
   readonly weight: LayerScope["weight"];
   readonly bank: ExpertBank;
   readonly cache: KvCache;
+  /** Takes everything but the experts; null if the processor does. */
+  readonly device: DeviceBackend | null;
   /** Computes graphs that run as a whole. */
   readonly backend: CpuBackend;
   /** Threads of this function, for work that is cut into graphs of one thread each. */

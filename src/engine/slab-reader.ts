@@ -18,8 +18,11 @@ export interface Slab {
   readonly shape: readonly [number, number];
   readonly buffer: NativeBuffer;
   readonly address: Address;
-  /** `plain`: host memory that takes the file's bytes as they are. `own`: the buffer type rearranges them. */
-  readonly layout: "plain" | "own";
+  /**
+   * `plain`: host memory that takes the file's bytes as they are. `own`: host memory that rearranges them for its
+   * kernels. `device`: memory of a device, whose driver takes one writer at a time.
+   */
+  readonly layout: "plain" | "own" | "device";
 }
 
 /** Pieces read and repacked at once: enough reads in flight for one disk, and work for every core of a small machine. */
@@ -57,12 +60,14 @@ export async function readSlabs(native: Native, path: string, slabs: readonly Sl
   const file = await openForReading(path);
   const queue = pieces[Symbol.iterator]();
   try {
-    await Promise.all(
+    // Every lane ends before the memory goes, also when one of them failed.
+    const lanes = await Promise.allSettled(
       bounce.tensors.map(async (tensor) => {
         const memory = alignedView(tensorAddress(tensor), largest + 2 * SECTOR);
         for (const piece of queue) await readPiece({ ...file, native, path, aliases }, piece, memory);
       }),
     );
+    for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
   } finally {
     await file.handle.close();
   }
@@ -109,7 +114,9 @@ async function readPiece(reader: Reader, piece: Slab, bounce: Uint8Array): Promi
     return;
   }
   const { type, shape, buffer, address } = piece;
-  await setTensorAsync(reader.native, reader.aliases.place({ type, shape }, buffer, address), bytes);
+  const tensor = reader.aliases.place({ type, shape }, buffer, address);
+  if (piece.layout === "own") await setTensorAsync(reader.native, tensor, bytes);
+  else reader.native.ggml.ggml_backend_tensor_set(tensor, bytes, 0, bytes.length);
 }
 
 /** Fills `target` from the file; the last `target.length - needed` bytes may lie past its end. */

@@ -1,3 +1,4 @@
+import { Owned } from "../core/owned.ts";
 import { repackBufferType } from "../ggml/cpu-backend.ts";
 import type { Native } from "../ggml/library.ts";
 import { hasOwnLayout, type TensorShape, TensorStore, tensorAddress } from "../ggml/memory.ts";
@@ -58,25 +59,21 @@ export async function loadTensors(
 ): Promise<LoadedTensors> {
   const packs = (spec: StoredTensor): boolean => spec.repackable && isPackable(native, placement.repack, spec);
   const host = native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice);
-  const plainLayout = native.ggml.ggml_backend_buft_is_host(placement.plain) ? "plain" : "own";
+  const plainLayout = native.ggml.ggml_backend_buft_is_host(placement.plain) ? "plain" : "device";
   const [unique, twins] = separateTwins(specs, packs);
-  const groups = [
-    layOut(native, placement.repack ?? host, { specs: unique.filter(packs), layout: "own" }),
-    layOut(native, placement.plain, { specs: unique.filter((spec) => !packs(spec)), layout: plainLayout }),
-  ];
-  await readSlabs(
-    native,
-    path,
-    groups.flatMap(({ slabs }) => slabs),
-    host,
-  );
-  const byName = new Map(groups.flatMap(({ loaded }) => loaded));
-  for (const [name, twin] of twins) byName.set(name, byName.get(twin) as LoadedTensor);
-  return {
-    byName,
-    bytes: groups.reduce((sum, { store }) => sum + store.bytes, 0),
-    [Symbol.dispose]: () => groups.forEach(({ store }) => void store[Symbol.dispose]()),
-  };
+  return Owned.construct(async (owned) => {
+    const packed = layOut(native, placement.repack ?? host, { specs: unique.filter(packs), layout: "own" });
+    owned.own(packed.store);
+    const plain = layOut(native, placement.plain, {
+      specs: unique.filter((spec) => !packs(spec)),
+      layout: plainLayout,
+    });
+    owned.own(plain.store);
+    await readSlabs(native, path, [...packed.slabs, ...plain.slabs], host);
+    const byName = new Map([...packed.loaded, ...plain.loaded]);
+    for (const [name, twin] of twins) byName.set(name, byName.get(twin) as LoadedTensor);
+    return { byName, bytes: packed.store.bytes + plain.store.bytes, [Symbol.dispose]: () => owned[Symbol.dispose]() };
+  });
 }
 
 /** Tied embeddings name one file tensor twice: kept once, unless one of the two uses wants it repacked. */

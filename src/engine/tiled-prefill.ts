@@ -3,11 +3,13 @@ import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes, type LaneTask, LONG_STAGE } from "./lanes.ts";
 import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
-import { routeRows } from "./routing.ts";
+import type { BatchOptions } from "./pass-strategy.ts";
+import type { RoutedRows } from "./routing.ts";
 import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 
 /**
@@ -63,22 +65,27 @@ export class TiledPrefill implements Disposable {
   }
 
   /**
-   * Computes tokens at consecutive positions from `position` (a multiple of {@link TILE_TOKENS}) on, up to the gate of
-   * the last layer, for the last token only there.
+   * Computes tokens at consecutive positions from `position` (a multiple of {@link TILE_TOKENS}) on. In the last layer
+   * only the cache is filled; for the last batch attention and gate are computed for the last token. → its gate
    */
-  async run(tokens: readonly number[], position: number, { observe, remote }: PassOptions): Promise<GateResult> {
+  async run(
+    tokens: readonly number[],
+    position: number,
+    { isLast, ...options }: BatchOptions,
+  ): Promise<GateResult | undefined> {
     const tiles = this.#enter(tokens, position);
     const { layers } = this.#runtime.hyper;
     for (let layer = 0; layer < layers - 1; layer++) {
       await this.#runStage(tiles, (tile) => this.#projectTask(layer, tile));
       await this.#runStage(tiles, (tile) => this.#attendTask(layer, tile));
-      await this.#runExperts(layer, tokens.length, { observe, remote });
+      await this.#runExperts(layer, tokens.length, options);
     }
     await this.#runStage(tiles, (tile) => this.#projectTask(layers - 1, tile));
+    if (!isLast) return undefined;
     const last = lastToken(tiles);
     await this.#runStage([last], (tile) => this.#attendTask(layers - 1, tile));
     const result = this.#gateResult(last.row);
-    observe?.(layers - 1, result.chosen);
+    options.observe?.(layers - 1, result.chosen);
     return result;
   }
 
@@ -119,7 +126,7 @@ export class TiledPrefill implements Disposable {
       return { row, tokens, rows: roundUp(tokens, ROW_TILE), span, attentionRows: TILE_TOKENS, mask };
     });
     const [first] = tiles;
-    return position === 0 && first !== undefined && first.tokens < TILE_TOKENS ? this.#share(first) : tiles;
+    return position === 0 && first !== undefined && first.rows < TILE_TOKENS ? this.#share(first) : tiles;
   }
 
   /**
@@ -185,30 +192,14 @@ export class TiledPrefill implements Disposable {
     g.expand(this.#pinRows(g, gate.weights, "weights", tile));
   }
 
-  async #runExperts(layer: number, tokens: number, { observe, remote }: PassOptions): Promise<void> {
-    const { hyper, bank } = this.#runtime;
+  #runExperts(layer: number, tokens: number, { observe, remote }: PassOptions): Promise<void> {
     const { tensors, views } = this.#io;
     const chosen = this.#chosen(0, tokens);
     observe?.(layer, chosen);
-    const held = bank.layers[layer];
-    const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
-    const elsewhere = routeRows(chosen, hyper.expertsPerToken, (expert) => !isLocal(expert));
-    if (elsewhere.count > 0 && remote === undefined) {
-      throw new Error(`layer ${layer} routed to an expert that is not in this function, and no other holds it`);
-    }
-    const pending =
-      elsewhere.count === 0
-        ? undefined
-        : remote?.compute({
-            layer,
-            kernel: "prefill",
-            inputs: views.input,
-            rows: elsewhere,
-            outputs: views.expertRows,
-          });
-    const rows = routeRows(chosen, hyper.expertsPerToken, isLocal);
-    await this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
-    await pending;
+    const work = { layer, kernel: "prefill", inputs: views.input, outputs: views.expertRows, chosen } as const;
+    const local = (rows: RoutedRows): Promise<void> =>
+      this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
+    return dispatchExperts(this.#runtime, work, { remote, local });
   }
 
   /** The first k of every token's sorted experts: [k, tokens] */

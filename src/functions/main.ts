@@ -20,8 +20,8 @@ async function main(): Promise<void> {
   const began = performance.now();
   const native = loadNative();
   const librariesLoaded = performance.now();
-  const { contextLength, threads, numerics } = spec;
-  const engine = await Engine.load(native, readGguf(spec.model), { contextLength, threads, numerics });
+  const { contextLength, threads, numerics, device } = spec;
+  const engine = await Engine.load(native, readGguf(spec.model), { contextLength, threads, numerics, device });
   const weightsLoaded = performance.now();
   const server = await serveMain(engine, spec.listen);
   // Ctrl-C reaches the whole process group; whoever started this function decides when it ends.

@@ -29,20 +29,24 @@ const PLATFORMS: Readonly<Record<string, string>> = {
   "win32-arm64": "win-arm64",
 };
 
+/** Packages with a GPU back end, which a user installs beside Remoe; the first that is there is taken. */
+const ACCELERATED = ["-cuda", "-vulkan"];
+
 /**
- * Finds the native package of this platform. `variant` asks for another one, such as `linux-x64-vulkan`
- * (environment variable REMOE_NATIVE), which the user installs beside Remoe.
+ * Finds the native package of this platform: one with a GPU back end if the user installed it, else the plain one.
+ * The environment variable REMOE_NATIVE names another, e.g. `linux-x64`.
  * @throws NATIVE_PLATFORM_UNSUPPORTED
  */
 export function findInstallation(variant = process.env["REMOE_NATIVE"]): Installation {
   const platform = `${process.platform}-${process.arch}`;
-  const name = variant ?? PLATFORMS[platform];
-  const directory = name === undefined ? undefined : packageDirectory(name);
-  if (name === undefined || directory === undefined) {
-    const supported = Object.keys(PLATFORMS).join(", ");
-    throw remoeError("NATIVE_PLATFORM_UNSUPPORTED", { platform: variant ?? platform, supported });
+  const plain = PLATFORMS[platform];
+  const names = variant === undefined ? [...ACCELERATED, ""].map((suffix) => `${plain}${suffix}`) : [variant];
+  for (const name of names) {
+    const directory = packageDirectory(name);
+    if (directory !== undefined) return readInstallation(name, directory);
   }
-  return readInstallation(name, directory);
+  const supported = Object.keys(PLATFORMS).join(", ");
+  throw remoeError("NATIVE_PLATFORM_UNSUPPORTED", { platform: variant ?? platform, supported });
 }
 
 /** Looks through the folders Node would: the packages export no path that `require.resolve` accepts. */

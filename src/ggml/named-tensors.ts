@@ -73,7 +73,7 @@ export class NamedTensors<S extends Specs> implements Disposable {
   }
 }
 
-function nativeShape({ element, shape }: SharedTensor): TensorShape {
+export function nativeShape({ element, shape }: SharedTensor): TensorShape {
   return { type: ELEMENTS[element].type, shape };
 }
 

@@ -53,10 +53,10 @@ describe("the probe", () => {
     ["CPU library", "libggml-cpu-broken.so", (file: string): Partial<Installation> => ({ cpu: [file] })],
     ["base library", "libggml-base.so", (base: string): Partial<Installation> => ({ base })],
     ["registry", "libggml.so", (registry: string): Partial<Installation> => ({ registry })],
-  ])("refuses a %s that does not load, and says which", (_, name, broken) => {
+  ])("refuses a %s that does not load, and says what the loader said", (_, name, broken) => {
     const { code, reason } = failure({ ...installation, ...broken(garbage(name)) });
     expect(code).toBe("NATIVE_PROBE_FAILED");
-    expect(reason).toContain(name);
+    expect(reason).toMatch(/failed to load/i);
   });
 
   it("leaves broken libraries aside when another one runs", () => {

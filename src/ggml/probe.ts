@@ -18,6 +18,7 @@ import type { Installation } from "./installation.ts";
  * The last line computes through the winner, so that a library that loads but cannot work is found out too.
  */
 const CHILD = `
+process.once("uncaughtException", ({ message }) => { console.error(message); process.exit(1); });
 const koffi = require(process.argv[1]);
 const { base, registry, cpu } = JSON.parse(process.argv[2]);
 koffi.load(base, { global: true });

@@ -35,10 +35,11 @@ export async function runGeneration(
   throw new Error("the generation ended without a done event");
 }
 
+const { chooseToken } = Sampler.prototype;
+
 /** Every choice of a token passes the sampler, which is where logits are seen without a door of their own. */
 function recordLogits(): Disposable & { readonly logits: Float32Array[] } {
   const logits: Float32Array[] = [];
-  const chooseToken = Sampler.prototype.chooseToken;
   const spy = vi.spyOn(Sampler.prototype, "chooseToken").mockImplementation(function (this: Sampler, choice) {
     logits.push(choice.logits.slice());
     return chooseToken.call(this, choice);

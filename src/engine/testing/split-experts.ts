@@ -9,13 +9,9 @@ import { cpuPlacement } from "../tensor-loader.ts";
 /** Tokens of the engine's prefill batch: what one call may bring. */
 const MAX_TOKENS = 512;
 
-export interface RemoteCounts {
-  /** Every call: which layer, and how many rows. */
-  readonly calls: { readonly layer: number; readonly rows: number }[];
-}
-
 /** Several functions that hold experts; every row goes to the one that holds its expert. */
-export class SplitExperts implements RemoteExperts, RemoteCounts, Disposable {
+export class SplitExperts implements RemoteExperts, Disposable {
+  /** Every call: which layer, and how many rows. */
   readonly calls: { readonly layer: number; readonly rows: number }[] = [];
   readonly #parts: readonly { readonly engine: ExpertEngine; readonly selection: ExpertSelection }[];
 

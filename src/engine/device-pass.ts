@@ -1,0 +1,189 @@
+import type { DeviceBackend } from "../ggml/device.ts";
+import { DeviceTensors } from "../ggml/device-tensors.ts";
+import { GraphBuilder } from "../ggml/graph-builder.ts";
+import { tensorSource } from "../ggml/memory.ts";
+import { f16, f32, i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
+import type { GraphAllocator, Tensor } from "../ggml/signatures.ts";
+import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { ChosenExperts } from "./chosen-experts.ts";
+import { dispatchExperts } from "./expert-dispatch.ts";
+import { ExpertRunner } from "./expert-runner.ts";
+import { Lanes } from "./lanes.ts";
+import { fillCausalMask } from "./mask.ts";
+import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+import type { PassShape } from "./whole-pass.ts";
+
+/**
+ * A pass with everything but the experts on a device: attention, gate and head are graphs there, the experts' input
+ * comes to the host after every gate, and their outputs go back. Experts are most of a model's bytes and, for one
+ * token, little of its work: they stay in the cheap memory.
+ */
+export class DevicePass implements Disposable {
+  /** Of the last token: [vocabulary]. Overwritten by the next run. */
+  readonly logits: Float32Array;
+  readonly #runtime: Runtime;
+  readonly #device: DeviceBackend;
+  readonly #shape: PassShape;
+  readonly #io: DeviceTensors<ReturnType<typeof inputsAndResults>>;
+  readonly #host: NamedTensors<{ input: SharedTensor<"f32">; rows: SharedTensor<"f32"> }>;
+  readonly #sort: Int32Array;
+  readonly #allocator: GraphAllocator;
+  /** By layer: join of the layer before, attention and gate. The last one: join and head. */
+  readonly #steps: readonly GraphBuilder[];
+  readonly #lanes: Lanes;
+  readonly #grouped: ExpertRunner;
+  readonly #single: ChosenExperts;
+
+  constructor(runtime: Runtime, device: DeviceBackend, shape: PassShape) {
+    const { native, hyper, backend } = runtime;
+    const { hidden, experts, expertsPerToken: k, layers, vocabulary } = hyper;
+    this.#runtime = runtime;
+    this.#device = device;
+    this.#shape = shape;
+    this.logits = new Float32Array(vocabulary);
+    this.#io = new DeviceTensors(native, device.bufferType, inputsAndResults(runtime, shape));
+    this.#host = new NamedTensors(native, backend.bufferType, {
+      input: f32(hidden, shape.tokens),
+      rows: f32(hidden, k * shape.tokens),
+    });
+    this.#sort = new Int32Array(experts * shape.tokens);
+    this.#lanes = new Lanes(native, runtime.threads);
+    this.#grouped = new ExpertRunner(native, runtime, shape.tokens);
+    this.#single = new ChosenExperts(runtime, this.#host.tensors);
+    this.#allocator = native.ggml.ggml_gallocr_new(device.bufferType);
+    const recorded = Array.from({ length: layers }, (_, layer) => this.#recordLayer(layer));
+    this.#steps = [...recorded, this.#recordHead()];
+    // All are measured before any is placed: see LayeredPass.
+    for (const { graph } of this.#steps) native.ggml.ggml_gallocr_reserve(this.#allocator, graph);
+    for (const { graph } of this.#steps) native.ggml.ggml_gallocr_alloc_graph(this.#allocator, graph);
+  }
+
+  /** Tokens at consecutive positions, the first at `position`; fewer than the pass is made for are filled up. */
+  async run(tokens: readonly number[], position: number, options: PassOptions): Promise<void> {
+    this.#enter(tokens, position);
+    for (const [layer, step] of this.#steps.slice(0, -1).entries()) {
+      this.#device.compute(step.graph);
+      await this.#runExperts(layer, Math.min(tokens.length, this.#rowsIn(layer)), options);
+    }
+    this.#device.compute((this.#steps.at(-1) as GraphBuilder).graph);
+    this.#io.download("logits", this.logits);
+  }
+
+  #enter(tokens: readonly number[], position: number): void {
+    const { tokens: room, span } = this.#shape;
+    const { cache } = this.#runtime;
+    const last = tokens.length - 1;
+    const fill = (value: (i: number) => number): number[] => Array.from({ length: room }, (_, i) => value(i));
+    const mask = new Uint16Array(span * room);
+    fillCausalMask(mask, span, position, room);
+    this.#io.upload("mask", mask);
+    this.#io.upload("tokens", Int32Array.from(fill((i) => tokens[Math.min(i, last)] as number)));
+    this.#io.upload("positions", Int32Array.from(fill((i) => position + Math.min(i, last))));
+    const cacheRows = fill((i) => (i <= last ? position + i : cache.spareRow));
+    this.#io.upload("cacheRows", BigInt64Array.from(cacheRows, BigInt));
+    this.#io.upload("outRow", Int32Array.of(last));
+  }
+
+  async #runExperts(layer: number, rows: number, { observe, remote }: PassOptions): Promise<void> {
+    const { input, rows: outputs } = this.#host.views;
+    const { hidden, expertsPerToken: k } = this.#runtime.hyper;
+    this.#io.download("input", input.subarray(0, hidden * rows));
+    const chosen = this.#downloadChosen(rows);
+    observe?.(layer, chosen);
+    const kernel = rows === 1 ? "decode" : "prefill";
+    const work = { layer, kernel, inputs: input, outputs, chosen } as const;
+    await dispatchExperts(this.#runtime, work, {
+      remote,
+      local: (local) => {
+        if (kernel === "decode") return this.#single.run(layer, chosen);
+        const { tensors } = this.#host;
+        return this.#grouped.run({ layer, input: tensors.input, rows: local, output: tensors.rows }, this.#lanes);
+      },
+    });
+    this.#io.upload("rows", outputs.subarray(0, hidden * k * rows));
+  }
+
+  #downloadChosen(rows: number): Int32Array {
+    const { experts, expertsPerToken: k } = this.#runtime.hyper;
+    this.#io.download("sort", this.#sort.subarray(0, experts * rows));
+    const chosen = new Int32Array(k * rows);
+    for (let t = 0; t < rows; t++) chosen.set(this.#sort.subarray(t * experts, t * experts + k), t * k);
+    return chosen;
+  }
+
+  /** After the last attention only the last token goes on. */
+  #rowsIn(layer: number): number {
+    return layer === this.#runtime.hyper.layers - 1 ? 1 : this.#shape.tokens;
+  }
+
+  #recordLayer(layer: number): GraphBuilder {
+    const { native, architecture, cache } = this.#runtime;
+    const { tokens, span } = this.#shape;
+    const t = this.#io.tensors;
+    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    const scope = layerScope(this.#runtime, layer);
+    const x = this.#layerInput(g, layer);
+    const qkv = architecture.project(g, scope, x, t.positions);
+    g.expand(qkv.q);
+    cache.write(g, layer, qkv, t.cacheRows, tokens);
+    const attended = architecture.attend(g, scope, { q: qkv.q, ...cache.read(g, layer, span), mask: t.mask, tokens });
+    const keep = (rows: Tensor): Tensor => (this.#rowsIn(layer) === tokens ? rows : g.getRows(rows, t.outRow));
+    const h = this.#io.pin(g, g.add(keep(attended), keep(x)), "h");
+    const gate = architecture.gate(g, scope, h);
+    this.#io.pin(g, gate.input, "input");
+    this.#io.pin(g, tensorSource(gate.chosen, 0), "sort");
+    g.expand(this.#io.pin(g, gate.weights, "weights"));
+    return g;
+  }
+
+  #layerInput(g: GraphBuilder, layer: number): Tensor {
+    const { architecture, weight } = this.#runtime;
+    return layer === 0 ? architecture.embed(g, weight, this.#io.tensors.tokens) : this.#join(g, this.#shape.tokens);
+  }
+
+  #recordHead(): GraphBuilder {
+    const { native, architecture, hyper, weight } = this.#runtime;
+    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    g.expand(this.#io.pin(g, architecture.head(g, weight, this.#join(g, 1), hyper), "logits"));
+    return g;
+  }
+
+  /** What the layer before leaves, of the first `tokens` rows. */
+  #join(g: GraphBuilder, tokens: number): Tensor {
+    const { hyper } = this.#runtime;
+    const { rows, weights, h } = this.#io.tensors;
+    const first = (x: Tensor, count: number, width: number): Tensor =>
+      g.view2d(x, [width, count], width * Float32Array.BYTES_PER_ELEMENT, 0);
+    const { hidden, expertsPerToken: k } = hyper;
+    const parts = {
+      rows: first(rows, k * tokens, hidden),
+      weights: first(weights, tokens, k),
+      h: first(h, tokens, hidden),
+    };
+    return combineExperts(g, hyper, parts, tokens);
+  }
+
+  [Symbol.dispose](): void {
+    this.#runtime.native.ggml.ggml_gallocr_free(this.#allocator);
+    for (const part of [...this.#steps, this.#single, this.#grouped, this.#lanes, this.#host, this.#io]) {
+      part[Symbol.dispose]();
+    }
+  }
+}
+
+function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
+  const { hidden, experts, expertsPerToken: k, vocabulary } = hyper;
+  return {
+    tokens: i32(tokens),
+    positions: i32(tokens),
+    cacheRows: i64(tokens),
+    outRow: i32(1),
+    mask: f16(span, tokens),
+    h: f32(hidden, tokens),
+    input: f32(hidden, tokens),
+    sort: i32(experts, tokens),
+    weights: f32(k, tokens),
+    rows: f32(hidden, k * tokens),
+    logits: f32(vocabulary),
+  };
+}
