@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { cpus, loadavg, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { type Spread, spread } from "../src/core/stats.ts";
 import { ForwardPasses } from "../src/engine/forward-passes.ts";
 import { type LoadedRuntime, loadRuntime } from "../src/engine/load-runtime.ts";
@@ -8,6 +8,7 @@ import { loadNative, type Native } from "../src/ggml/library.ts";
 import { LlamaReference } from "../src/ggml/llama-reference.ts";
 import { type GgufFile, readGguf } from "../src/gguf/read.ts";
 import { argmax } from "../src/model/argmax.ts";
+import { describeMachine, type Machine } from "./machine.ts";
 
 /**
  * Remoe's engine against libllama on the same file with the same number of threads, in one process, taking turns.
@@ -37,12 +38,7 @@ export interface Comparison {
 
 export interface EngineBenchmark {
   readonly schemaVersion: 1;
-  readonly machine: {
-    readonly processor: string;
-    readonly cores: number;
-    readonly memoryGb: number;
-    readonly node: string;
-  };
+  readonly machine: Machine;
   readonly model: string;
   readonly date: string;
   readonly threads: number;
@@ -272,14 +268,4 @@ function busyNeighbour(): ReturnType<typeof spawn> {
   return spawn(process.execPath, ["-e", "const end = Date.now() + 3600e3; while (Date.now() < end) Math.sqrt(2)"], {
     stdio: "ignore",
   });
-}
-
-export function describeMachine(): EngineBenchmark["machine"] {
-  const all = cpus();
-  return {
-    processor: all[0]?.model ?? "unknown",
-    cores: all.length,
-    memoryGb: Math.round(totalmem() / 1e9),
-    node: process.version,
-  };
 }

@@ -13,7 +13,7 @@ const {
 const client = new OpenAI({ baseURL, apiKey });
 
 const [content = "Hello, who are you?"] = process.argv.slice(2);
-const request = { model: "tiny-moe", messages: [{ role: "user", content }], max_tokens: 48, seed: 1 };
+const request = { model: "tiny-moe", messages: [{ role: "user", content }], max_tokens: 48, temperature: 0 };
 
 const answer = await client.chat.completions.create(request);
 const { timings, experts } = answer.x_remoe;

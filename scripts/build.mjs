@@ -30,6 +30,7 @@ const [application] = await Promise.all([
   }),
   // One file: a cold start must not search for modules.
   build({ ...shared, entryPoints: ["src/functions/main.ts"] }),
+  build({ ...shared, entryPoints: ["bench/llama-load.ts"], outbase: "." }),
 ]).catch(() => process.exit(1)); // esbuild has said why
 removeStaleChunks(Object.keys(application.metafile.outputs));
 

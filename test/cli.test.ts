@@ -9,8 +9,8 @@ import { writeGguf } from "../src/gguf/write.ts";
 import { runRemoe, startRemoe } from "./run-remoe.ts";
 
 const TINY_MOE = "models/tiny-moe/tiny-moe-q8_0.gguf";
-/** Long enough to be interrupted, in a model that seldom ends by itself. */
-const LONG_RUN = ["run", "--raw", "--temperature", "1", "--seed", "1", "--max-tokens", "1000", "def main("];
+/** Long enough to be interrupted: without chance, the model repeats itself and never ends. */
+const LONG_RUN = ["run", "--raw", "--temperature", "0", "--max-tokens", "1000", "def main("];
 const COMMANDS = ["run", "serve", "demo", "inspect", "model synth", "doctor", "completion", "version"];
 
 let folder: string;

@@ -45,6 +45,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-engine.ts")).defineBenchEngine,
   },
   {
+    words: ["bench", "load"],
+    summary: "compare loading a model with llama.cpp",
+    load: async () => (await import("./commands/bench-load.ts")).defineBenchLoad,
+  },
+  {
     words: ["doctor"],
     summary: "check that Remoe can run on this machine",
     load: async () => (await import("./commands/doctor.ts")).defineDoctor,

@@ -25,16 +25,19 @@ export interface Slab {
   readonly layout: "plain" | "own" | "device";
 }
 
-/** Pieces read and repacked at once: enough reads in flight for one disk, and work for every core of a small machine. */
+/** Runs read and repacked at once: enough reads in flight for one disk, and work for every core of a small machine. */
 const LANES = 4;
-/** Largest piece: bounds the bounce memory to LANES times this. */
-const PIECE_BYTES = 4 << 20;
+/** Longest run: bounds the bounce memory to LANES times this. */
+const RUN_BYTES = 4 << 20;
 /** Repacked matrices interleave rows by up to 16: a piece must hold whole groups. */
 const ROW_GROUP = 32;
 /** O_DIRECT wants offsets, lengths and addresses in whole sectors; a page is a multiple of any. */
 const SECTOR = 4096;
 /** With less of the file than this in the page cache, reading around the cache is faster. */
 const MOSTLY_CACHED = 0.5;
+
+/** Slabs that follow each other in the file: one read. */
+type Run = readonly Slab[];
 
 interface Reader {
   readonly native: Native;
@@ -46,25 +49,26 @@ interface Reader {
 }
 
 /**
- * Reads slabs from a file into memory, several at once. A file that is not in the page cache is read with O_DIRECT:
- * nothing is copied through the cache, and the weights are in memory once, not twice.
+ * Reads slabs from a file into memory, in the file's order and several at once. A file that is not in the page cache is
+ * read with O_DIRECT: nothing is copied through the cache, and the weights are in memory once, not twice.
  * @param host buffer type of plain host memory
  * @throws MODEL_FILE_TRUNCATED when the file ends early
  */
 export async function readSlabs(native: Native, path: string, slabs: readonly Slab[], host: BufferType): Promise<void> {
-  const pieces = slabs.flatMap(splitSlab);
-  const largest = pieces.reduce((max, piece) => Math.max(max, piece.bytes), 0);
-  const bounceShape = { type: GgmlType.I8, shape: [largest + 3 * SECTOR] };
+  const pieces = slabs.flatMap(splitSlab).toSorted((a, b) => a.offset - b.offset);
+  const runs = joinRuns(pieces);
+  const longest = runs.reduce((max, run) => Math.max(max, runBytes(run)), 0);
+  const bounceShape = { type: GgmlType.I8, shape: [longest + 3 * SECTOR] };
   using bounce = new TensorStore(native, host, Array<typeof bounceShape>(LANES).fill(bounceShape));
   using aliases = new TensorAliases(native, pieces.length);
   const file = await openForReading(path);
-  const queue = pieces[Symbol.iterator]();
+  const queue = runs[Symbol.iterator]();
   try {
     // Every lane ends before the memory goes, also when one of them failed.
     const lanes = await Promise.allSettled(
       bounce.tensors.map(async (tensor) => {
-        const memory = alignedView(tensorAddress(tensor), largest + 2 * SECTOR);
-        for (const piece of queue) await readPiece({ ...file, native, path, aliases }, piece, memory);
+        const memory = alignedView(tensorAddress(tensor), longest + 2 * SECTOR);
+        for (const run of queue) await readRun({ ...file, native, path, aliases }, run, memory);
       }),
     );
     for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
@@ -85,7 +89,7 @@ async function openForReading(path: string): Promise<{ handle: FileHandle; direc
 function splitSlab(slab: Slab): Slab[] {
   const [width, rows] = slab.shape;
   const rowBytes = slab.bytes / rows;
-  const groups = Math.max(1, Math.floor(PIECE_BYTES / rowBytes / ROW_GROUP));
+  const groups = Math.max(1, Math.floor(RUN_BYTES / rowBytes / ROW_GROUP));
   const step = groups * ROW_GROUP;
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => {
     const first = i * step;
@@ -100,23 +104,59 @@ function splitSlab(slab: Slab): Slab[] {
   });
 }
 
-async function readPiece(reader: Reader, piece: Slab, bounce: Uint8Array): Promise<void> {
-  if (piece.layout === "plain" && !reader.direct) {
-    await readFully(reader, new Uint8Array(view(piece.address, piece.bytes)), piece.offset, piece.bytes);
+function joinRuns(pieces: readonly Slab[]): Run[] {
+  const runs: Slab[][] = [];
+  for (const piece of pieces) {
+    const run = runs.at(-1);
+    const follows = run !== undefined && endOf(run) === piece.offset && runBytes(run) + piece.bytes <= RUN_BYTES;
+    if (follows) run.push(piece);
+    else runs.push([piece]);
+  }
+  return runs;
+}
+
+function endOf(run: Run): number {
+  const last = run.at(-1) as Slab;
+  return last.offset + last.bytes;
+}
+
+function runBytes(run: Run): number {
+  return endOf(run) - (run[0] as Slab).offset;
+}
+
+async function readRun(reader: Reader, run: Run, bounce: Uint8Array): Promise<void> {
+  if (!reader.direct && run.every(({ layout }) => layout === "plain")) return readInPlace(reader, run);
+  const { offset } = run[0] as Slab;
+  const bytes = runBytes(run);
+  const lead = reader.direct ? offset % SECTOR : 0;
+  const length = reader.direct ? Math.ceil((lead + bytes) / SECTOR) * SECTOR : bytes;
+  await readFully(reader, bounce.subarray(0, length), offset - lead, lead + bytes);
+  for (const piece of run) {
+    const start = lead + piece.offset - offset;
+    await place(reader, piece, bounce.subarray(start, start + piece.bytes));
+  }
+}
+
+/** One system call for the whole run, straight to where the bytes belong. */
+async function readInPlace(reader: Reader, run: Run): Promise<void> {
+  const targets = run.map((piece) => new Uint8Array(view(piece.address, piece.bytes)));
+  let { bytesRead } = await reader.handle.readv(targets, (run[0] as Slab).offset);
+  for (const [i, target] of targets.entries()) {
+    const done = Math.min(bytesRead, target.length);
+    bytesRead -= done;
+    await readFully(reader, target.subarray(done), (run[i] as Slab).offset + done, target.length - done);
+  }
+}
+
+async function place({ native, aliases }: Reader, piece: Slab, bytes: Uint8Array): Promise<void> {
+  const { type, shape, buffer, address, layout } = piece;
+  if (layout === "plain") {
+    new Uint8Array(view(address, piece.bytes)).set(bytes);
     return;
   }
-  const lead = reader.direct ? piece.offset % SECTOR : 0;
-  const length = reader.direct ? Math.ceil((lead + piece.bytes) / SECTOR) * SECTOR : piece.bytes;
-  await readFully(reader, bounce.subarray(0, length), piece.offset - lead, lead + piece.bytes);
-  const bytes = bounce.subarray(lead, lead + piece.bytes);
-  if (piece.layout === "plain") {
-    new Uint8Array(view(piece.address, piece.bytes)).set(bytes);
-    return;
-  }
-  const { type, shape, buffer, address } = piece;
-  const tensor = reader.aliases.place({ type, shape }, buffer, address);
-  if (piece.layout === "own") await setTensorAsync(reader.native, tensor, bytes);
-  else reader.native.ggml.ggml_backend_tensor_set(tensor, bytes, 0, bytes.length);
+  const tensor = aliases.place({ type, shape }, buffer, address);
+  if (layout === "own") await setTensorAsync(native, tensor, bytes);
+  else native.ggml.ggml_backend_tensor_set(tensor, bytes, 0, bytes.length);
 }
 
 /** Fills `target` from the file; the last `target.length - needed` bytes may lie past its end. */

@@ -14,8 +14,6 @@ const bootedAt = Date.now();
 
 async function main(): Promise<void> {
   const spec = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}") as MainFunctionSpec;
-  // Reads and repacking of weights wait in libuv's pool; its size is fixed when the first of them is queued.
-  process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(8, 2 * spec.threads));
   exitWithStarter();
   const began = performance.now();
   const native = loadNative();

@@ -5,9 +5,9 @@ const PAGE = 4096;
 const PROT_READ = 1;
 const MAP_SHARED = 1;
 const MAP_FAILED = 0xffffffffffffffffn;
-/** Windows of the file that are looked at; each asks the kernel for 256 pages. */
-const WINDOWS = 64;
-const WINDOW_PAGES = 256;
+/** Windows of the file that are looked at; each asks the kernel for 64 pages. */
+const WINDOWS = 32;
+const WINDOW_PAGES = 64;
 
 type Mmap = (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint;
 type Mincore = (address: bigint, length: number, resident: Uint8Array) => number;

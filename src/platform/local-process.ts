@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { remoeError, reviveError, type SerialisedError } from "../core/errors.ts";
@@ -59,7 +59,8 @@ export async function startLocalMain(spec: LocalSpec, signal?: AbortSignal): Pro
 /** The gateway's own secrets stay in the gateway. */
 function functionEnvironment(): NodeJS.ProcessEnv {
   const { REMOE_API_KEY: _key, ...rest } = process.env;
-  return rest;
+  // Reads, repacking and prefill lanes run on libuv's pool, whose size is fixed before the function's first line.
+  return { UV_THREADPOOL_SIZE: String(Math.max(8, 2 * availableParallelism())), ...rest };
 }
 
 async function untilReady(child: ChildProcess, exited: Promise<string>): Promise<StartTimes> {

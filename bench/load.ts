@@ -1,0 +1,232 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import koffi from "koffi";
+import { type Spread, spread } from "../src/core/stats.ts";
+import { connectMain } from "../src/functions/main-client.ts";
+import type { MainFunctionSpec, StartReport, StartTimes } from "../src/functions/spec.ts";
+import { residentShare } from "../src/ggml/page-cache.ts";
+import { readGguf } from "../src/gguf/read.ts";
+import { architectureOf } from "../src/model/registry.ts";
+import { GREEDY } from "../src/model/sampling.ts";
+import { packageRoot } from "../src/platform/package-root.ts";
+import { describeMachine, type Machine } from "./machine.ts";
+
+/**
+ * Loading a model: Remoe's main function against libllama, each in a fresh process, taking turns, with the file in the
+ * page cache (warm) and out of it (cold); `dd iflag=direct` reads the same file in the same turn.
+ */
+export interface LoadBenchOptions {
+  readonly model: string;
+  readonly threads: number;
+  readonly rounds: number;
+}
+
+interface Loads {
+  readonly remoeMs: Spread;
+  readonly llamaMs: Spread;
+  /** libllama's time over Remoe's, turn by turn. */
+  readonly ratio: Spread;
+}
+
+export interface LoadBenchmark {
+  readonly schemaVersion: 1;
+  readonly machine: Machine;
+  readonly model: string;
+  readonly date: string;
+  readonly fileBytes: number;
+  readonly warm: Loads;
+  readonly cold: Loads & {
+    /** Remoe's bytes a second over dd's, turn by turn. */
+    readonly shareOfDirectRead: Spread;
+  };
+  readonly memory: {
+    /** Highest resident set after loading, a prefill of 512 tokens and some decoding. */
+    readonly remoePeakBytes: number;
+    readonly llamaPeakBytes: number;
+    readonly fileBytes: number;
+    readonly cacheBytes: number;
+    /** Peak less weights and cache. */
+    readonly overheadBytes: number;
+  };
+  /** A main function's start on a warm file, to its first token. */
+  readonly start: StartTimes & { readonly firstTokenMs: number; readonly totalMs: number };
+}
+
+const CONTEXT = 1024;
+
+export async function benchLoad({ model, threads, rounds }: LoadBenchOptions): Promise<LoadBenchmark> {
+  const warm: Turn[] = [];
+  const cold: (Turn & { readonly ddMs: number })[] = [];
+  let last: Started | undefined;
+  let llamaPeakBytes = 0;
+  for (let round = 0; round < rounds; round++) {
+    const sides = { remoe: () => startRemoe(model, threads), llama: () => loadLlama(model, threads) };
+    evict(model);
+    const ddMs = directRead(model);
+    const coldTurn = await takeTurn(sides, { round, before: () => evict(model) });
+    cold.push({ remoe: coldTurn.remoe.loadMs, llama: coldTurn.llama.loadMs, ddMs });
+    const warmTurn = await takeTurn(sides, { round, before: () => readFully(model) });
+    warm.push({ remoe: warmTurn.remoe.loadMs, llama: warmTurn.llama.loadMs });
+    last = warmTurn.remoe;
+    llamaPeakBytes = warmTurn.llama.peakBytes;
+  }
+  const file = readGguf(model);
+  const { layers, kvHeads, headWidth } = architectureOf(file).hyperParameters(file);
+  const cacheBytes = 2 * 2 * layers * kvHeads * headWidth * CONTEXT;
+  const started = last as Started;
+  const fileBytes = statSync(model).size;
+  return {
+    schemaVersion: 1,
+    machine: describeMachine(),
+    model: file.metadata.stringOr("general.name", model),
+    date: new Date().toISOString().slice(0, 10),
+    fileBytes,
+    warm: summarise(warm),
+    cold: { ...summarise(cold), shareOfDirectRead: spread(cold.map(({ ddMs, remoe }) => ddMs / remoe)) },
+    memory: {
+      remoePeakBytes: started.peakBytes,
+      llamaPeakBytes,
+      fileBytes,
+      cacheBytes,
+      overheadBytes: started.peakBytes - fileBytes - cacheBytes,
+    },
+    start: started.start,
+  };
+}
+
+interface Turn {
+  readonly remoe: number;
+  readonly llama: number;
+}
+
+interface Started {
+  readonly loadMs: number;
+  readonly peakBytes: number;
+  readonly start: LoadBenchmark["start"];
+}
+
+async function takeTurn<R, L>(
+  sides: { readonly remoe: () => Promise<R>; readonly llama: () => Promise<L> },
+  { round, before }: { readonly round: number; readonly before: () => void },
+): Promise<{ remoe: R; llama: L }> {
+  before();
+  if (round % 2 === 0) {
+    const remoe = await sides.remoe();
+    before();
+    return { remoe, llama: await sides.llama() };
+  }
+  const llama = await sides.llama();
+  before();
+  return { remoe: await sides.remoe(), llama };
+}
+
+function summarise(turns: readonly Turn[]): Loads {
+  return {
+    remoeMs: spread(turns.map(({ remoe }) => remoe)),
+    llamaMs: spread(turns.map(({ llama }) => llama)),
+    ratio: spread(turns.map(({ remoe, llama }) => llama / remoe)),
+  };
+}
+
+async function startRemoe(model: string, threads: number): Promise<Started> {
+  const folder = mkdtempSync(join(tmpdir(), "remoe-bench-"));
+  const spec: MainFunctionSpec = {
+    role: "main",
+    model,
+    contextLength: CONTEXT,
+    threads,
+    numerics: "default",
+    device: null,
+    listen: join(folder, "main.sock"),
+    spawnedAt: Date.now(),
+  };
+  const began = performance.now();
+  const child = spawn(process.execPath, [join(packageRoot(), "dist", "functions", "main.js")], {
+    env: { ...process.env, REMOE_FUNCTION: JSON.stringify(spec) },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  try {
+    const report = JSON.parse(await firstLine(child)) as StartReport;
+    if (report.type === "failed") throw new Error(`the main function did not start: ${JSON.stringify(report.error)}`);
+    const readyMs = performance.now() - began;
+    const firstTokenMs = await generate(spec.listen, 24, 1);
+    await generate(spec.listen, 512, 32);
+    const start = { ...report.coldStart, firstTokenMs, totalMs: readyMs + firstTokenMs };
+    return { loadMs: report.coldStart.weightsMs, peakBytes: peakBytes(child.pid ?? 0), start };
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "close");
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** → milliseconds until the first token */
+async function generate(listen: string, promptTokens: number, maxTokens: number): Promise<number> {
+  const client = connectMain(listen, async () => "it went away");
+  const began = performance.now();
+  let firstMs = 0;
+  const request = {
+    requestId: "bench",
+    promptTokens: Array.from({ length: promptTokens }, (_, i) => 100 + ((i * 37) % 150)),
+    maxTokens,
+    sampling: GREEDY,
+    stopTokens: [],
+    topLogprobs: null,
+  };
+  for await (const event of client.generate(request, new AbortController().signal)) {
+    if (event.type === "token" && firstMs === 0) firstMs = performance.now() - began;
+  }
+  client.close();
+  return firstMs;
+}
+
+async function loadLlama(model: string, threads: number): Promise<{ loadMs: number; peakBytes: number }> {
+  const script = join(packageRoot(), "dist", "bench", "llama-load.js");
+  const child = spawn(process.execPath, [script, model, String(threads), String(CONTEXT)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const line = await firstLine(child);
+  await once(child, "close");
+  return JSON.parse(line) as { loadMs: number; peakBytes: number };
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error("the child has no standard output");
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return line;
+}
+
+/** Linux's VmHWM. */
+export function peakBytes(pid: number | "self"): number {
+  const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(kilobytes) * 1024;
+}
+
+const POSIX_FADV_DONTNEED = 4;
+
+/** Takes a file out of the page cache. */
+function evict(path: string): void {
+  spawnSync("sync", [path]);
+  const advise = koffi.load(null).func("posix_fadvise", "int", ["int", "int64_t", "int64_t", "int"]);
+  const fd = openSync(path, "r");
+  advise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  closeSync(fd);
+  if (residentShare(path) > 0.05)
+    throw new Error(`'${path}' does not leave the page cache: a cold load cannot be measured`);
+}
+
+function readFully(path: string): void {
+  spawnSync("dd", [`if=${path}`, "of=/dev/null", "bs=4M"]);
+}
+
+/** → milliseconds dd needs to read the file around the page cache */
+function directRead(path: string): number {
+  const began = performance.now();
+  const { status, stderr } = spawnSync("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "iflag=direct"]);
+  if (status !== 0) throw new Error(`dd failed: ${stderr}`);
+  return performance.now() - began;
+}
