@@ -101,7 +101,7 @@ async function prefill(runtime: Runtime, tokens: readonly number[], batchTokens:
   using last = new LayeredPass(runtime, runtime.cache.span(tokens.length));
   for (let first = 0; first < tokens.length; first += batchTokens) {
     const isLast = first + batchTokens >= tokens.length;
-    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, { isLast });
+    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, { isLast, kernel: "prefill" });
     if (gate !== undefined) await last.finish(gate);
   }
   return last.logits.slice();

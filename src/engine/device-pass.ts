@@ -5,11 +5,11 @@ import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, Tensor } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { type BatchInputs, writeBatchInputs } from "./batch-inputs.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
-import { fillCausalMask } from "./mask.ts";
 import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 import type { PassShape } from "./whole-pass.ts";
 
@@ -71,17 +71,15 @@ export class DevicePass implements Disposable {
 
   #enter(tokens: readonly number[], position: number): void {
     const { tokens: room, span } = this.#shape;
-    const { cache } = this.#runtime;
-    const last = tokens.length - 1;
-    const fill = (value: (i: number) => number): number[] => Array.from({ length: room }, (_, i) => value(i));
-    const mask = new Uint16Array(span * room);
-    fillCausalMask(mask, span, position, room);
-    this.#io.upload("mask", mask);
-    this.#io.upload("tokens", Int32Array.from(fill((i) => tokens[Math.min(i, last)] as number)));
-    this.#io.upload("positions", Int32Array.from(fill((i) => position + Math.min(i, last))));
-    const cacheRows = fill((i) => (i <= last ? position + i : cache.spareRow));
-    this.#io.upload("cacheRows", BigInt64Array.from(cacheRows, BigInt));
-    this.#io.upload("outRow", Int32Array.of(last));
+    const inputs: BatchInputs = {
+      tokens: new Int32Array(room),
+      positions: new Int32Array(room),
+      cacheRows: new BigInt64Array(room),
+      mask: new Uint16Array(span * room),
+      outRow: new Int32Array(1),
+    };
+    writeBatchInputs(inputs, tokens, { position, span, spareRow: this.#runtime.cache.spareRow });
+    for (const [name, values] of Object.entries(inputs)) this.#io.upload(name as keyof BatchInputs, values);
   }
 
   async #runExperts(layer: number, rows: number, { observe, remote }: PassOptions): Promise<void> {
@@ -97,7 +95,10 @@ export class DevicePass implements Disposable {
       local: (local) => {
         if (kernel === "decode") return this.#single.run(layer, chosen);
         const { tensors } = this.#host;
-        return this.#grouped.run({ layer, input: tensors.input, rows: local, output: tensors.rows }, this.#lanes);
+        return this.#grouped.run(
+          { layer, kernel, input: tensors.input, rows: local, output: tensors.rows },
+          this.#lanes,
+        );
       },
     });
     this.#io.upload("rows", outputs.subarray(0, hidden * k * rows));

@@ -16,6 +16,7 @@ export async function dispatchExperts(
   { remote, local }: Pick<PassOptions, "remote"> & { readonly local: (rows: RoutedRows) => void | Promise<void> },
 ): Promise<void> {
   const held = bank.layers[call.layer];
+  if (held?.held.length === hyper.experts) return local(routeRows(chosen, hyper.expertsPerToken, () => true));
   const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
   const elsewhere = routeRows(chosen, hyper.expertsPerToken, (expert) => !isLocal(expert));
   if (elsewhere.count > 0 && remote === undefined) {

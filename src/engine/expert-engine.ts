@@ -75,7 +75,7 @@ export class ExpertEngine implements RemoteExperts, Disposable {
     const { hidden } = this.hyper;
     const { tensors, views } = this.#batch;
     views.input.set(inputs);
-    await this.#runner.run({ layer, input: tensors.input, rows, output: tensors.rows }, this.#lanes);
+    await this.#runner.run({ layer, kernel: "prefill", input: tensors.input, rows, output: tensors.rows }, this.#lanes);
     for (const slot of rows.slots) {
       outputs.set(views.rows.subarray(slot * hidden, (slot + 1) * hidden), slot * hidden);
     }

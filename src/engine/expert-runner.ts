@@ -3,9 +3,10 @@ import type { Native } from "../ggml/library.ts";
 import { i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import type { Architecture, HyperParameters } from "../model/architecture.ts";
-import type { ExpertBank } from "./expert-bank.ts";
-import { type Lanes, type LaneTask, LONG_STAGE } from "./lanes.ts";
+import type { ExpertBank, LayerExperts } from "./expert-bank.ts";
+import type { Lanes, LaneTask } from "./lanes.ts";
 import { balanceGroups, type ExpertGroup, groupByExpert, type RoutedRows } from "./routing.ts";
+import type { ExpertKernel } from "./runtime.ts";
 
 /**
  * The matrix kernels take rows four at a time and the rest one by one, with other rounding. Groups are filled up to
@@ -14,8 +15,8 @@ import { balanceGroups, type ExpertGroup, groupByExpert, type RoutedRows } from 
  */
 const ROW_TILE = 4;
 /**
- * With AVX-512 the repacked kernels take sixteen rows in less time than eight (155 against 70 GFLOP/s): a rest of more
- * than one small tile is filled up to a wide one.
+ * With AVX-512 the repacked kernels take sixteen rows in less time than twelve (155 against 90 GFLOP/s): a rest of more
+ * than half of that is filled up to it.
  */
 const WIDE_TILE = 16;
 /** Longer groups are cut: bounds the memory of a graph, and lets threads share a popular expert. */
@@ -24,6 +25,7 @@ const NODES_PER_GROUP = 12;
 
 export interface ExpertBatch {
   readonly layer: number;
+  readonly kernel: ExpertKernel;
   /** What the gate let through to the experts: [hidden, tokens] */
   readonly input: Tensor;
   readonly rows: RoutedRows;
@@ -31,14 +33,21 @@ export interface ExpertBatch {
   readonly output: Tensor;
 }
 
-/** Prefill of the experts in memory: tokens grouped by expert, a matrix product for each, spread over the lanes. */
+/**
+ * The experts in memory applied to a batch, spread over the lanes. Kernel `prefill`: tokens grouped by expert, a matrix
+ * product for each. Kernel `decode`: every row by itself.
+ */
 export class ExpertRunner implements Disposable {
   readonly #architecture: Architecture;
   readonly #bank: ExpertBank;
-  readonly #multiplicationsPerRow: number;
+  readonly #hidden: number;
   /** Whether {@link WIDE_TILE} pays here. */
   readonly #wide: boolean;
-  readonly #lists: NamedTensors<{ gather: SharedTensor<"i32">; scatter: SharedTensor<"i64"> }>;
+  readonly #lists: NamedTensors<{
+    gather: SharedTensor<"i32">;
+    ids: SharedTensor<"i32">;
+    scatter: SharedTensor<"i64">;
+  }>;
 
   /** `maxTokens`: most tokens of one batch. */
   constructor(
@@ -49,20 +58,18 @@ export class ExpertRunner implements Disposable {
     const { experts, expertsPerToken } = model.hyper;
     this.#architecture = model.architecture;
     this.#bank = model.bank;
-    this.#multiplicationsPerRow = 3 * model.hyper.hidden * model.hyper.expertWidth;
+    this.#hidden = model.hyper.hidden;
     const rows = maxTokens * expertsPerToken;
     const padded = rows + (WIDE_TILE - 1) * (experts + Math.ceil(rows / MAX_GROUP_ROWS));
     this.#wide = model.bank.isRepacked && hasAvx512(native);
     const host = native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice);
-    this.#lists = new NamedTensors(native, host, { gather: i32(padded), scatter: i64(padded) });
+    this.#lists = new NamedTensors(native, host, { gather: i32(padded), ids: i32(padded), scatter: i64(padded) });
   }
 
   async run(batch: ExpertBatch, lanes: Lanes): Promise<void> {
-    const length = batch.rows.count * this.#multiplicationsPerRow < LONG_STAGE ? "short" : "long";
-    const bins = balanceGroups(this.#place(batch.rows), length === "short" ? lanes.count : lanes.width);
+    if (batch.rows.count === 0) return;
     await lanes.run(
-      bins.map((groups) => this.#task(batch, groups)),
-      length,
+      batch.kernel === "decode" ? this.#rowTasks(batch, lanes.count) : this.#groupTasks(batch, lanes.count),
     );
   }
 
@@ -85,29 +92,63 @@ export class ExpertRunner implements Disposable {
 
   #fill(count: number): number {
     const rest = count % WIDE_TILE;
-    const tile = this.#wide && rest > ROW_TILE ? WIDE_TILE : ROW_TILE;
+    const tile = this.#wide && rest > WIDE_TILE / 2 ? WIDE_TILE : ROW_TILE;
     return Math.ceil(count / tile) * tile;
   }
 
-  #task(batch: ExpertBatch, groups: readonly PlacedGroup[]): LaneTask {
-    return {
+  #groupTasks(batch: ExpertBatch, count: number): LaneTask[] {
+    return balanceGroups(this.#place(batch.rows), count).map((groups) => ({
       nodes: NODES_PER_GROUP * groups.length,
       build: (g) => {
         for (const group of groups) g.expand(this.#buildGroup(g, batch, group));
       },
-    };
+    }));
+  }
+
+  #rowTasks(batch: ExpertBatch, parts: number): LaneTask[] {
+    const { count, tokens, experts, slots } = batch.rows;
+    const held = this.#held(batch.layer);
+    const { gather, scatter, ids } = this.#lists.views;
+    for (let i = 0; i < count; i++) {
+      gather[i] = tokens[i] as number;
+      scatter[i] = BigInt(slots[i] as number);
+      ids[i] = held.slotOf[experts[i] as number] as number;
+    }
+    const step = Math.ceil(count / parts);
+    return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({
+      nodes: NODES_PER_GROUP,
+      build: (g) =>
+        void g.expand(this.#buildRows(g, batch, { first: i * step, count: Math.min(step, count - i * step) })),
+    }));
+  }
+
+  #buildRows(g: GraphBuilder, { layer, input, output }: ExpertBatch, part: { first: number; count: number }): Tensor {
+    const { first, count } = part;
+    const { gather, scatter, ids } = this.#lists.tensors;
+    const at = first * Int32Array.BYTES_PER_ELEMENT;
+    const rows = g.getRows(input, g.view1d(gather, count, at)); // [hidden, count]
+    const x = g.reshape3d(rows, this.#hidden, 1, count);
+    const chosen = g.reshape2d(g.view1d(ids, count, at), 1, count);
+    const outputs = this.#architecture.chosenExperts(g, this.#held(layer).stack, x, chosen); // [hidden, 1, count]
+    const into = g.view1d(scatter, count, first * BigInt64Array.BYTES_PER_ELEMENT);
+    return g.setRows(output, g.reshape2d(outputs, this.#hidden, count), into);
+  }
+
+  #held(layer: number): LayerExperts {
+    const held = this.#bank.layers[layer];
+    if (held === null || held === undefined) throw new Error(`no expert of layer ${layer} is in this function`);
+    return held;
   }
 
   #buildGroup(g: GraphBuilder, { layer, input, output }: ExpertBatch, group: PlacedGroup): Tensor {
-    const experts = this.#bank.layers[layer];
-    const slot = experts?.slotOf[group.expert] ?? -1;
-    if (experts === null || experts === undefined || slot < 0) {
-      throw new Error(`expert ${group.expert} of layer ${layer} is not in this function`);
-    }
+    const held = this.#held(layer);
+    const slot = held.slotOf[group.expert] as number;
+    if (slot < 0) throw new Error(`expert ${group.expert} of layer ${layer} is not in this function`);
     const gather = g.view1d(this.#lists.tensors.gather, group.padded, group.start * Int32Array.BYTES_PER_ELEMENT);
-    const rows = this.#architecture.oneExpert(g, experts.slab(slot), g.getRows(input, gather)); // [hidden, padded]
+    const rows = this.#architecture.oneExpert(g, held.slab(slot), g.getRows(input, gather)); // [hidden, padded]
     const scatter = g.view1d(this.#lists.tensors.scatter, group.count, group.start * BigInt64Array.BYTES_PER_ELEMENT);
-    return g.setRows(output, g.firstRows(rows, group.count), scatter);
+    const own = g.view2d(rows, [this.#hidden, group.count], this.#hidden * Float32Array.BYTES_PER_ELEMENT, 0);
+    return g.setRows(output, own, scatter);
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@ import { CpuBackend } from "../ggml/cpu-backend.ts";
 import { DeviceBackend } from "../ggml/device.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { type HyperParameters, multiplicationsPerToken, type WeightSpec } from "../model/architecture.ts";
+import { isSmallModel, type WeightSpec } from "../model/architecture.ts";
 import { architectureOf } from "../model/registry.ts";
 import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import type { Numerics } from "./forward-passes.ts";
@@ -42,7 +42,12 @@ export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOpti
     const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
     const placement = cpuPlacement(native);
     const device = options.device == null ? null : owned.own(new DeviceBackend(native, options.device));
-    const backend = owned.own(new CpuBackend(native, numerics === "default" && isSmall(hyper) ? 1 : threads));
+    const backend = owned.own(
+      new CpuBackend(
+        native,
+        numerics === "default" && isSmallModel(hyper) ? Math.min(threads, SMALL_MODEL_THREADS) : threads,
+      ),
+    );
     const stored = architecture.weights(file, hyper).map(storedTensor);
     const where = device === null ? placement : devicePlacement(device);
     const weights = owned.own(await loadTensors(native, file.path, stored, where));
@@ -63,17 +68,8 @@ function devicePlacement({ bufferType }: DeviceBackend): Placement {
   return { plain: bufferType, repack: null };
 }
 
-/** Multiplications of a token: about half a millisecond of one core. */
-const SMALL_TOKEN = 2e7;
-
-/**
- * A model whose tokens are so little work that threads would mostly wait for each other, and lose milliseconds at each
- * operation whenever the machine lends one of their cores to somebody else.
- */
-function isSmall(hyper: HyperParameters): boolean {
-  const head = hyper.hidden * hyper.vocabulary;
-  return hyper.layers * multiplicationsPerToken(hyper) + head < SMALL_TOKEN;
-}
+/** More threads than this would mostly wait for each other in a small model. */
+const SMALL_MODEL_THREADS = 2;
 
 /** A weight of the architecture's list as the loader wants it. */
 function storedTensor({ name, parts, use }: WeightSpec): StoredTensor {

@@ -1,21 +1,21 @@
 /** Passes kept for sequences of different length. */
 const KEPT_PASSES = 3;
 
-/** Passes by span (cached positions that attention looks at), the most recently used kept. */
+/** Passes by what they are made for (size, number of tokens), the most recently used kept. */
 export class PassCache<Pass extends Disposable> implements Disposable {
-  readonly #create: (span: number) => Pass;
+  readonly #create: (size: number) => Pass;
   readonly #kept: number;
   readonly #passes = new Map<number, Pass>();
 
-  constructor(create: (span: number) => Pass, kept = KEPT_PASSES) {
+  constructor(create: (size: number) => Pass, kept = KEPT_PASSES) {
     this.#create = create;
     this.#kept = kept;
   }
 
-  get(span: number): Pass {
-    const pass = this.#passes.get(span) ?? this.#create(span);
-    this.#passes.delete(span);
-    this.#passes.set(span, pass);
+  get(size: number): Pass {
+    const pass = this.#passes.get(size) ?? this.#create(size);
+    this.#passes.delete(size);
+    this.#passes.set(size, pass);
     const [oldest] = this.#passes.keys();
     if (this.#passes.size > this.#kept && oldest !== undefined) {
       this.#passes.get(oldest)?.[Symbol.dispose]();

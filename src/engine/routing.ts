@@ -13,14 +13,34 @@ export interface RoutedRows {
  * `chosen`: [k, tokens], the k choices of a token side by side; `keep` says which experts to take.
  */
 export function routeRows(chosen: Int32Array, k: number, keep: (expert: number) => boolean): RoutedRows {
-  const taken = chosen.map((expert, slot) => (keep(expert) ? slot : -1)).filter((slot) => slot >= 0);
-  const slots = taken.sort((a, b) => (chosen[a] as number) - (chosen[b] as number) || a - b);
-  return {
-    count: slots.length,
-    tokens: slots.map((slot) => Math.floor(slot / k)),
-    experts: slots.map((slot) => chosen[slot] as number),
-    slots,
-  };
+  const starts = startOfRuns(chosen, keep);
+  const count = starts.at(-1) ?? 0;
+  const rows = { count, tokens: new Int32Array(count), experts: new Int32Array(count), slots: new Int32Array(count) };
+  for (let slot = 0; slot < chosen.length; slot++) {
+    const expert = chosen[slot] as number;
+    if (!keep(expert)) continue;
+    const row = starts[expert] as number;
+    starts[expert] = row + 1;
+    rows.tokens[row] = Math.floor(slot / k);
+    rows.experts[row] = expert;
+    rows.slots[row] = slot;
+  }
+  return rows;
+}
+
+/** First row of every kept expert in a sort by counting, and the number of rows last. */
+function startOfRuns(chosen: Int32Array, keep: (expert: number) => boolean): number[] {
+  const counts: number[] = [];
+  for (const expert of chosen) {
+    while (counts.length <= expert) counts.push(0);
+    if (keep(expert)) counts[expert] = (counts[expert] as number) + 1;
+  }
+  let row = 0;
+  const starts = counts.map((count) => {
+    row += count;
+    return row - count;
+  });
+  return [...starts, row];
 }
 
 /** A run of rows that go to the same expert. */

@@ -32,11 +32,13 @@ export function layerScope({ hyper, weight }: Runtime, layer: number): LayerScop
 /** Receives the experts the gate chose: `chosen` holds `expertsPerToken` ids for each token, most probable first. */
 export type GateObserver = (layer: number, chosen: Int32Array) => void;
 
+/** How an expert's rows are computed, which decides their rounding: one by one, or grouped. */
+export type ExpertKernel = "decode" | "prefill";
+
 /** Rows for experts that live in other functions. */
 export interface RemoteCall {
   readonly layer: number;
-  /** Which kernel rounds the results as this function would: one token at a time, or grouped rows. */
-  readonly kernel: "decode" | "prefill";
+  readonly kernel: ExpertKernel;
   /** [hidden, tokens]; do not keep, it is overwritten after the call */
   readonly inputs: Float32Array;
   readonly rows: RoutedRows;

@@ -5,12 +5,12 @@ import type { Tensor } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
-import { Lanes, type LaneTask, LONG_STAGE } from "./lanes.ts";
+import { Lanes, type LaneTask } from "./lanes.ts";
 import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
 import type { RoutedRows } from "./routing.ts";
-import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+import { combineExperts, type ExpertKernel, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 
 /**
  * Tokens of one tile. Tiles begin at multiples of it, counted from the start of the sequence, so that a token is
@@ -71,14 +71,14 @@ export class TiledPrefill implements Disposable {
   async run(
     tokens: readonly number[],
     position: number,
-    { isLast, ...options }: BatchOptions,
+    { isLast, kernel, ...options }: BatchOptions & { readonly kernel: ExpertKernel },
   ): Promise<GateResult | undefined> {
     const tiles = this.#enter(tokens, position);
     const { layers } = this.#runtime.hyper;
     for (let layer = 0; layer < layers - 1; layer++) {
       await this.#runStage(tiles, (tile) => this.#projectTask(layer, tile));
       await this.#runStage(tiles, (tile) => this.#attendTask(layer, tile));
-      await this.#runExperts(layer, tokens.length, options);
+      await this.#runExperts(layer, tokens.length, { ...options, kernel });
     }
     await this.#runStage(tiles, (tile) => this.#projectTask(layers - 1, tile));
     if (!isLast) return undefined;
@@ -90,10 +90,7 @@ export class TiledPrefill implements Disposable {
   }
 
   #runStage(tiles: readonly Tile[], task: (tile: Tile) => LaneTask): Promise<void> {
-    const { hidden, heads, headWidth } = this.#runtime.hyper;
-    const tokens = tiles.reduce((sum, tile) => sum + tile.tokens, 0);
-    const length = tokens * hidden * heads * headWidth < LONG_STAGE ? "short" : "long";
-    return this.#lanes.run(tiles.map(task), length);
+    return this.#lanes.run(tiles.map(task));
   }
 
   /** Writes the inputs of the batch, rows of filling repeating the last token. */
@@ -192,13 +189,17 @@ export class TiledPrefill implements Disposable {
     g.expand(this.#pinRows(g, gate.weights, "weights", tile));
   }
 
-  #runExperts(layer: number, tokens: number, { observe, remote }: PassOptions): Promise<void> {
+  #runExperts(
+    layer: number,
+    tokens: number,
+    { observe, remote, kernel }: PassOptions & { readonly kernel: ExpertKernel },
+  ): Promise<void> {
     const { tensors, views } = this.#io;
     const chosen = this.#chosen(0, tokens);
     observe?.(layer, chosen);
-    const work = { layer, kernel: "prefill", inputs: views.input, outputs: views.expertRows, chosen } as const;
+    const work = { layer, kernel, inputs: views.input, outputs: views.expertRows, chosen } as const;
     const local = (rows: RoutedRows): Promise<void> =>
-      this.#experts.run({ layer, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
+      this.#experts.run({ layer, kernel, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
     return dispatchExperts(this.#runtime, work, { remote, local });
   }
 

@@ -3,8 +3,8 @@ import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { writeBatchInputs } from "./batch-inputs.ts";
 import type { LayerExperts } from "./expert-bank.ts";
-import { fillCausalMask } from "./mask.ts";
 import { combineExperts, type GateObserver, layerScope, type Runtime } from "./runtime.ts";
 
 /** Size of a pass: how many tokens go in, and how many cached positions attention looks at. */
@@ -34,7 +34,6 @@ export class WholePass implements Disposable {
     this.#runtime = runtime;
     this.#shape = shape;
     this.#io = new NamedTensors(native, backend.bufferType, inputsAndResults(runtime, shape));
-    this.#io.views.outRow[0] = shape.tokens - 1;
     this.logits = this.#io.views.logits;
     this.#chosen = new Int32Array(hyper.expertsPerToken * shape.tokens);
     this.#g = new GraphBuilder(native, NODES_PER_LAYER * (hyper.layers + 1));
@@ -44,26 +43,21 @@ export class WholePass implements Disposable {
     this.#plan = backend.plan(this.#g.graph);
   }
 
-  /** Tokens at consecutive positions, the first at `position`. */
+  /** Tokens at consecutive positions, the first at `position`; fewer than the pass is made for are filled up. */
   run(tokens: readonly number[], position: number, observe?: GateObserver): void {
     const { span } = this.#shape;
-    this.#runtime.cache.prepare(span);
-    const { views } = this.#io;
-    for (const [i, token] of tokens.entries()) {
-      views.tokens[i] = token;
-      views.positions[i] = position + i;
-      views.cacheRows[i] = BigInt(position + i);
-    }
-    fillCausalMask(views.mask, span, position, tokens.length);
+    const { cache } = this.#runtime;
+    cache.prepare(span);
+    writeBatchInputs(this.#io.views, tokens, { position, span, spareRow: cache.spareRow });
     this.#runtime.backend.computePlan(this.#plan);
-    if (observe !== undefined) this.#report(observe);
+    if (observe !== undefined) this.#report(tokens.length, observe);
   }
 
-  #report(observe: GateObserver): void {
+  #report(tokens: number, observe: GateObserver): void {
     const { experts, expertsPerToken: k, layers } = this.#runtime.hyper;
     for (let layer = 0; layer < layers; layer++) {
       const sort = this.#io.views.sorts.subarray(layer * experts * this.#shape.tokens);
-      const rows = this.#rowsIn(layer);
+      const rows = Math.min(tokens, this.#rowsIn(layer));
       for (let t = 0; t < rows; t++) {
         for (let j = 0; j < k; j++) this.#chosen[t * k + j] = sort[t * experts + j] as number;
       }

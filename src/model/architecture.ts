@@ -129,3 +129,12 @@ export function multiplicationsPerToken({
   const attention = hidden * headWidth * 2 * (heads + kvHeads);
   return attention + expertsPerToken * 3 * hidden * expertWidth;
 }
+
+/** Multiplications of a token: about half a millisecond of one core. */
+const SMALL_TOKEN = 2e7;
+
+/** A model of so little work that handing it from thread to thread costs as much as doing it. */
+export function isSmallModel(hyper: HyperParameters): boolean {
+  const head = hyper.hidden * hyper.vocabulary;
+  return hyper.layers * multiplicationsPerToken(hyper) + head < SMALL_TOKEN;
+}
