@@ -145,6 +145,11 @@ export const ERRORS = {
     message: "exact numerics need every expert in the main function",
     hint: "Use `--placement local` with `--numerics exact`, or leave --numerics at its default.",
   },
+  NUMERICS_NEED_PROCESSOR: {
+    ...badInput,
+    message: "exact numerics are the processor's; '{device}' rounds in its own way",
+    hint: "Leave --device or --numerics at its default.",
+  },
   PROMPT_EMPTY: {
     ...badInput,
     message: "the prompt has no tokens",

@@ -10,6 +10,7 @@ import { ChosenExperts } from "./chosen-experts.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
+import type { BatchOptions } from "./pass-strategy.ts";
 import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 import type { PassShape } from "./whole-pass.ts";
 
@@ -59,10 +60,12 @@ export class DevicePass implements Disposable {
   }
 
   /** Tokens at consecutive positions, the first at `position`; fewer than the pass is made for are filled up. */
-  async run(tokens: readonly number[], position: number, options: PassOptions): Promise<void> {
+  async run(tokens: readonly number[], position: number, { isLast, ...options }: BatchOptions): Promise<void> {
     this.#enter(tokens, position);
+    const { layers } = this.#runtime.hyper;
     for (const [layer, step] of this.#steps.slice(0, -1).entries()) {
       this.#device.compute(step.graph);
+      if (layer === layers - 1 && !isLast) return;
       await this.#runExperts(layer, Math.min(tokens.length, this.#rowsIn(layer)), options);
     }
     this.#device.compute((this.#steps.at(-1) as GraphBuilder).graph);

@@ -29,7 +29,8 @@ export class DevicePasses implements PassStrategy {
     for (let first = 0; first < tokens.length; first += TILE_TOKENS) {
       const tile = tokens.slice(first, first + TILE_TOKENS);
       const pass = this.#tile.get(this.#runtime.cache.span(position + first + tile.length));
-      await pass.run(tile, position + first, options);
+      const isLast = options.isLast && first + TILE_TOKENS >= tokens.length;
+      await pass.run(tile, position + first, { ...options, isLast });
       logits = pass.logits;
     }
     return options.isLast ? logits : undefined;
@@ -37,7 +38,7 @@ export class DevicePasses implements PassStrategy {
 
   async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
     const pass = this.#single.get(this.#runtime.cache.span(position + 1));
-    await pass.run([token], position, options);
+    await pass.run([token], position, { ...options, isLast: true });
     return pass.logits;
   }
 

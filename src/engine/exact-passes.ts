@@ -16,7 +16,11 @@ export class ExactPasses implements PassStrategy {
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
     const span = this.#runtime.cache.span(position + tokens.length);
     using pass = new WholePass(this.#runtime, { tokens: tokens.length, span });
-    pass.run(tokens, position, options.observe);
+    const last = this.#runtime.hyper.layers - 1;
+    // Nobody needs what the last layer's experts make of the last token of any but the last batch.
+    pass.run(tokens, position, (layer, chosen) => {
+      if (layer < last || options.isLast) options.observe?.(layer, chosen);
+    });
     return options.isLast ? pass.logits.slice() : undefined;
   }
 

@@ -54,8 +54,10 @@ export class ForwardPasses implements Disposable {
 }
 
 function chooseStrategy(runtime: Runtime, numerics: Numerics): PassStrategy {
-  if (runtime.device !== null) return new DevicePasses(runtime, runtime.device);
-  if (numerics === "default") return new DefaultPasses(runtime);
+  if (numerics === "default") {
+    return runtime.device === null ? new DefaultPasses(runtime) : new DevicePasses(runtime, runtime.device);
+  }
+  if (runtime.device !== null) throw remoeError("NUMERICS_NEED_PROCESSOR", { device: runtime.device.name });
   if (!runtime.bank.isComplete(runtime.hyper.experts)) throw remoeError("NUMERICS_NEED_ALL_EXPERTS", {});
   return new ExactPasses(runtime);
 }

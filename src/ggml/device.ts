@@ -20,6 +20,7 @@ export function listDevices(native: Native): readonly DeviceInfo[] {
 
 /** A device that computes graphs on memory of its own: a GPU. */
 export class DeviceBackend implements Disposable {
+  readonly name: string;
   readonly #native: Native;
   readonly #device: Device;
   readonly #backend: Backend;
@@ -32,6 +33,7 @@ export class DeviceBackend implements Disposable {
       const available = known.map((candidate) => native.ggml.ggml_backend_dev_name(candidate)).join(", ");
       throw remoeError("DEVICE_UNKNOWN", { device: name, available });
     }
+    this.name = name;
     this.#native = native;
     this.#device = device;
     this.#backend = native.ggml.ggml_backend_dev_init(device, null);

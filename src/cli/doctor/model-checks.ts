@@ -1,5 +1,6 @@
 import { basename } from "node:path";
-import { DEVICE_TYPE, loadNative, type Native } from "../../ggml/library.ts";
+import { listDevices } from "../../ggml/device.ts";
+import { loadNative } from "../../ggml/library.ts";
 import { readGguf } from "../../gguf/read.ts";
 import { architectureOf } from "../../model/registry.ts";
 import { formatBytes } from "../format.ts";
@@ -22,19 +23,6 @@ export function checkDevices(): Check {
     return {
       found: devices.map(({ name, description }) => `${name} (${description.trim()})`).join(", "),
       details: { devices },
-    };
-  });
-}
-
-function listDevices({ registry, ggml }: Native) {
-  const kinds = Object.entries(DEVICE_TYPE);
-  return Array.from({ length: Number(registry.ggml_backend_dev_count()) }, (_, index) => {
-    const device = registry.ggml_backend_dev_get(index);
-    const type = ggml.ggml_backend_dev_type(device);
-    return {
-      name: ggml.ggml_backend_dev_name(device),
-      kind: kinds.find(([, number]) => number === type)?.[0] ?? "other",
-      description: ggml.ggml_backend_dev_description(device),
     };
   });
 }
