@@ -12,6 +12,7 @@ import { residentShare } from "../src/ggml/page-cache.ts";
 import { readGguf } from "../src/gguf/read.ts";
 import { architectureOf } from "../src/model/registry.ts";
 import { GREEDY } from "../src/model/sampling.ts";
+import { functionCommand } from "../src/platform/local-process.ts";
 import { packageRoot } from "../src/platform/package-root.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 
@@ -145,7 +146,7 @@ async function startRemoe(model: string, threads: number): Promise<Started> {
     spawnedAt: Date.now(),
   };
   const began = performance.now();
-  const child = spawn(process.execPath, [join(packageRoot(), "dist", "functions", "main.js")], {
+  const child = spawn(process.execPath, functionCommand(), {
     env: { ...process.env, REMOE_FUNCTION: JSON.stringify(spec) },
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -29,7 +29,7 @@ export class DefaultPasses implements PassStrategy {
     this.#runtime = runtime;
     this.#complete = bank.isComplete(hyper.experts);
     this.#isSmall = isSmallModel(hyper);
-    this.#whole = new PassCache((span) => new WholePass(runtime, { tokens: 1, span }));
+    this.#whole = new PassCache((span) => new WholePass(runtime, { tokens: 1, span, byHead: true }));
     this.#short = new PassCache((tokens) => new WholePass(runtime, { tokens, span: cache.span(tokens) }));
     this.#layered = new PassCache((span) => new LayeredPass(runtime, span));
     this.#tiled = new TiledPrefill(runtime, BATCH_TOKENS);

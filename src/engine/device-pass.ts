@@ -130,7 +130,13 @@ export class DevicePass implements Disposable {
     const qkv = architecture.project(g, scope, x, t.positions);
     g.expand(qkv.q);
     cache.write(g, layer, qkv, t.cacheRows, tokens);
-    const attended = architecture.attend(g, scope, { q: qkv.q, ...cache.read(g, layer, span), mask: t.mask, tokens });
+    const attended = architecture.attend(g, scope, {
+      q: qkv.q,
+      ...cache.read(g, layer, span),
+      mask: t.mask,
+      tokens,
+      byHead: false,
+    });
     const keep = (rows: Tensor): Tensor => (this.#rowsIn(layer) === tokens ? rows : g.getRows(rows, t.outRow));
     const h = this.#io.pin(g, g.add(keep(attended), keep(x)), "h");
     const gate = architecture.gate(g, scope, h);

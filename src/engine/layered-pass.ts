@@ -89,7 +89,7 @@ export class LayeredPass implements Disposable {
     const qkv = architecture.project(g, scope, x, t.position);
     g.expand(qkv.q);
     cache.write(g, layer, qkv, t.cacheRow, 1);
-    const cached = { ...cache.read(g, layer, this.#span), mask: t.mask, tokens: 1 };
+    const cached = { ...cache.read(g, layer, this.#span), mask: t.mask, tokens: 1, byHead: true };
     const attended = architecture.attend(g, scope, { q: qkv.q, ...cached });
     const h = this.#io.pin(g, g.add(attended, x), "h");
     const gate = architecture.gate(g, scope, h);

@@ -38,6 +38,8 @@ interface Tile {
   readonly attentionRows: number;
   /** First element of its mask. */
   readonly mask: number;
+  /** After attention only this row goes on: nobody reads the others in the last layer. */
+  readonly only?: number;
 }
 
 /**
@@ -84,7 +86,7 @@ export class TiledPrefill implements Disposable {
     if (!isLast) return undefined;
     const last = lastToken(tiles);
     await this.#runStage([last], (tile) => this.#attendTask(layers - 1, tile));
-    const result = this.#gateResult(last.row);
+    const result = this.#gateResult(last.row + (last.only ?? 0));
     options.observe?.(layers - 1, result.chosen);
     return result;
   }
@@ -148,7 +150,7 @@ export class TiledPrefill implements Disposable {
   #buildProject(g: GraphBuilder, layer: number, tile: Tile): void {
     const { architecture, cache } = this.#runtime;
     const { positions, cacheRows } = this.#io.tensors;
-    const x = this.#pinRows(g, this.#layerInput(g, layer, tile), "x", tile);
+    const x = this.#pinRows(g, this.#layerInput(g, layer, tile), "residual", tile);
     const at = g.view1d(positions, tile.rows, tile.row * Int32Array.BYTES_PER_ELEMENT);
     const qkv = architecture.project(g, layerScope(this.#runtime, layer), x, at);
     g.expand(this.#pinRows(g, qkv.q, "q", tile));
@@ -166,7 +168,7 @@ export class TiledPrefill implements Disposable {
     const { hidden, expertsPerToken: k } = hyper;
     const rows = this.#rowsOf(g, "expertRows", { row: tile.row * k, rows: tile.rows * k }, hidden);
     const weights = this.#rowsOf(g, "weights", tile, k);
-    return combineExperts(g, hyper, { rows, weights, h: this.#rowsOf(g, "h", tile, hidden) }, tile.rows);
+    return combineExperts(g, hyper, { rows, weights, h: this.#rowsOf(g, "residual", tile, hidden) }, tile.rows);
   }
 
   #attendTask(layer: number, tile: Tile): LaneTask {
@@ -181,12 +183,20 @@ export class TiledPrefill implements Disposable {
     const queries = this.#rowsOf(g, "q", { row, rows: attentionRows }, heads * headWidth);
     const mask = g.view2d(this.#io.tensors.mask, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
     const q = g.splitHeads(queries, headWidth, heads);
-    const attended = architecture.attend(g, scope, { q, ...cache.read(g, layer, span), mask, tokens: rows });
-    const h = this.#pinRows(g, g.add(attended, this.#rowsOf(g, "x", tile, hidden)), "h", tile);
+    const attended = architecture.attend(g, scope, {
+      q,
+      ...cache.read(g, layer, span),
+      mask,
+      tokens: rows,
+      byHead: false,
+    });
+    const own = tile.only === undefined ? tile : { ...tile, row: row + tile.only, rows: 1 };
+    const kept = tile.only === undefined ? attended : g.rowAt(attended, tile.only);
+    const h = this.#pinRows(g, g.add(kept, this.#rowsOf(g, "residual", own, hidden)), "residual", own);
     const gate = architecture.gate(g, scope, h);
-    this.#pinRows(g, gate.input, "input", tile);
-    this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", tile);
-    g.expand(this.#pinRows(g, gate.weights, "weights", tile));
+    this.#pinRows(g, gate.input, "input", own);
+    this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", own);
+    g.expand(this.#pinRows(g, gate.weights, "weights", own));
   }
 
   #runExperts(
@@ -217,9 +227,9 @@ export class TiledPrefill implements Disposable {
 
   #gateResult(row: number): GateResult {
     const { hidden, expertsPerToken: k } = this.#runtime.hyper;
-    const { h, input, weights } = this.#io.views;
+    const { residual, input, weights } = this.#io.views;
     return {
-      h: h.subarray(row * hidden, (row + 1) * hidden),
+      h: residual.subarray(row * hidden, (row + 1) * hidden),
       input: input.subarray(row * hidden, (row + 1) * hidden),
       weights: weights.subarray(row * k, (row + 1) * k),
       chosen: this.#chosen(row, 1),
@@ -240,8 +250,7 @@ export class TiledPrefill implements Disposable {
   #rowBytes(name: RowBuffer | "sort"): number {
     const { hidden, heads, headWidth, experts, expertsPerToken } = this.#runtime.hyper;
     const widths = {
-      x: hidden,
-      h: hidden,
+      residual: hidden,
       input: hidden,
       q: heads * headWidth,
       sort: experts,
@@ -257,18 +266,22 @@ export class TiledPrefill implements Disposable {
   }
 }
 
-type RowBuffer = "x" | "q" | "h" | "input" | "weights" | "expertRows";
+type RowBuffer = "residual" | "q" | "input" | "weights" | "expertRows";
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
 }
 
-/** The last token alone: nobody reads the others after the last attention. */
+/**
+ * The last token, with the rows it shares a kernel tile with: the output projection of a whole pass has them too, and
+ * a row by itself would be rounded in another way.
+ */
 function lastToken(tiles: readonly Tile[]): Tile {
   const last = tiles.at(-1) as Tile;
-  const before = last.tokens - 1;
+  const only = (last.tokens - 1) % ROW_TILE;
+  const before = last.tokens - 1 - only;
   const mask = last.mask + before * last.span;
-  return { ...last, row: last.row + before, mask, tokens: 1, rows: 1, attentionRows: 1 };
+  return { ...last, row: last.row + before, rows: ROW_TILE, attentionRows: ROW_TILE, mask, only };
 }
 
 function batchBuffers({ hyper, cache }: Runtime, tokens: number) {
@@ -279,9 +292,9 @@ function batchBuffers({ hyper, cache }: Runtime, tokens: number) {
     cacheRows: i64(tokens),
     /** One tile's mask behind the other, each with rows as long as its span. */
     mask: f16(cache.span(cache.contextLength), tokens),
-    x: f32(hidden, tokens),
+    /** Hidden states before attention, then after it, in place. */
+    residual: f32(hidden, tokens),
     q: f32(heads * headWidth, tokens),
-    h: f32(hidden, tokens),
     input: f32(hidden, tokens),
     sort: i32(experts, tokens),
     weights: f32(k, tokens),

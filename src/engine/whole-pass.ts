@@ -11,6 +11,8 @@ import { combineExperts, type GateObserver, layerScope, type Runtime } from "./r
 export interface PassShape {
   readonly tokens: number;
   readonly span: number;
+  /** See {@link CachedAttention}; llama.cpp does not. */
+  readonly byHead?: boolean;
 }
 
 /**
@@ -90,7 +92,8 @@ export class WholePass implements Disposable {
     g.expand(qkv.q);
     cache.write(g, layer, qkv, io.cacheRows, this.#shape.tokens);
     const cached = cache.read(g, layer, this.#shape.span);
-    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask, tokens: this.#shape.tokens });
+    const { tokens, byHead = false } = this.#shape;
+    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask, tokens, byHead });
     if (this.#rowsIn(layer) === this.#shape.tokens) return g.add(attended, x);
     return g.add(g.getRows(attended, io.outRow), g.getRows(x, io.outRow));
   }

@@ -98,12 +98,12 @@ function toTimings({ at, now, done, completionTokens }: Observed): RequestTiming
     from === undefined ? 0 : toWholeMicroseconds((to ?? now) - from);
   const tokensMs = span(at.firstToken, at.lastToken);
   return {
-    queueMs: span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0),
+    queueMs: toWholeMicroseconds(span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0)),
     predictMs: 0,
     planMs: 0,
     coldStartMs: span(at.admitted, at.started),
-    prefillMs: done?.timings.prefillMs ?? span(at.started, at.firstToken),
-    decodeMs: done?.timings.decodeMs ?? tokensMs,
+    prefillMs: done === null ? span(at.started, at.firstToken) : toWholeMicroseconds(done.timings.prefillMs),
+    decodeMs: done === null ? tokensMs : toWholeMicroseconds(done.timings.decodeMs),
     ttftMs: at.firstToken === undefined ? null : span(at.arrived, at.firstToken),
     tpotMs: completionTokens < 2 ? null : toWholeMicroseconds(tokensMs / (completionTokens - 1)),
     totalMs: span(at.arrived, now),

@@ -176,10 +176,31 @@ export class GraphBuilder implements Disposable {
     return this.view2d(x, [this.#shape(x)[0], count], this.#rowStride(x), 0);
   }
 
+  /** [columns, rows] → one row [columns, 1], without a copy */
+  rowAt(x: Tensor, row: number): Tensor {
+    const stride = this.#rowStride(x);
+    return this.view2d(x, [this.#shape(x)[0], 1], stride, row * stride);
+  }
+
   /** x [n, tokens], chosen [k, tokens] → the chosen values [k, tokens] */
   pick(x: Tensor, chosen: Tensor, n: number, k: number): Tensor {
     const tokens = this.#shape(x)[1];
     return this.reshape2d(this.getRows(this.reshape3d(x, 1, n, tokens), chosen), k, tokens);
+  }
+
+  /**
+   * {@link attention} of a single token, q [d, heads, 1], with the key heads as a batch. The kernel then gives every head
+   * to one thread; otherwise it cuts a long cache by the number of threads, which shows in the last bits.
+   */
+  attentionByHead(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
+    const [width, heads] = this.#shape(q);
+    const keyHeads = this.#shape(k)[1];
+    const groups = this.#ggml.ggml_reshape_4d(this.#context, q, width, heads / keyHeads, keyHeads, 1);
+    const queries = this.#ggml.ggml_permute(this.#context, groups, 0, 2, 3, 1); // [d, 1, heads / keyHeads, keyHeads]
+    const batched = (x: Tensor): Tensor => this.#ggml.ggml_permute(this.#context, x, 0, 3, 1, 2); // [d, cached, 1, keyHeads]
+    const result = this.#ggml.ggml_flash_attn_ext(this.#context, queries, batched(k), batched(v), mask, scale, 0, 0);
+    this.#ggml.ggml_prec_set_acc(result, PRECISION_F32);
+    return this.reshape3d(result, width, heads, 1);
   }
 
   reshape2d(x: Tensor, n0: number, n1: number): Tensor {

@@ -147,6 +147,7 @@ export const GGML = {
   ggml_set_rows: ["tensor", ["context", "tensor", "tensor", "tensor"]],
   ggml_reshape_2d: ["tensor", ["context", "tensor", "i64", "i64"]],
   ggml_reshape_3d: ["tensor", ["context", "tensor", "i64", "i64", "i64"]],
+  ggml_reshape_4d: ["tensor", ["context", "tensor", "i64", "i64", "i64", "i64"]],
   ggml_view_1d: ["tensor", ["context", "tensor", "i64", "usize"]],
   ggml_view_2d: ["tensor", ["context", "tensor", "i64", "i64", "usize", "usize"]],
   ggml_view_3d: ["tensor", ["context", "tensor", "i64", "i64", "i64", "usize", "usize", "usize"]],

@@ -73,6 +73,8 @@ export interface CachedAttention {
   readonly mask: Tensor;
   /** Tokens that count; q and mask may have more rows to fill the kernel's tile. */
   readonly tokens: number;
+  /** One token, every head on one thread: bits that do not depend on the number of threads. */
+  readonly byHead: boolean;
 }
 
 export interface Gate {

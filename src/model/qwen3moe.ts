@@ -143,10 +143,10 @@ function projections(g: GraphBuilder, scope: LayerScope, normed: Tensor): QueryK
   };
 }
 
-function attend(g: GraphBuilder, scope: LayerScope, { q, k, v, mask, tokens }: CachedAttention): Tensor {
+function attend(g: GraphBuilder, scope: LayerScope, { q, k, v, mask, tokens, byHead }: CachedAttention): Tensor {
   // In single precision throughout, as llama.cpp computes it: the last bit differs for some widths.
   const scale = Math.fround(1 / Math.fround(Math.sqrt(scope.hyper.headWidth)));
-  const attended = g.attention(q, k, v, mask, scale); // [headWidth, heads, rows]
+  const attended = byHead ? g.attentionByHead(q, k, v, mask, scale) : g.attention(q, k, v, mask, scale); // [headWidth, heads, rows]
   return g.matmul(named(scope, "attn_output"), g.firstRows(g.joinHeads(attended), tokens));
 }
 
