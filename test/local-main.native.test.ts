@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -237,6 +237,7 @@ describe("the end of a main function", () => {
     expect(JSON.parse(String(line))).toMatchObject({ type: "ready" });
     child.stdin.end();
     expect(await once(child, "close")).toEqual([0, null]);
+    expect(existsSync(spec.listen)).toBe(false);
   });
 });
 

@@ -1,3 +1,5 @@
+import { rmdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { Engine } from "../engine/engine.ts";
 import { loadNative } from "../ggml/library.ts";
 import { readGguf } from "../gguf/read.ts";
@@ -14,7 +16,7 @@ const bootedAt = Date.now();
 
 async function main(): Promise<void> {
   const spec = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}") as MainFunctionSpec;
-  exitWithStarter();
+  exitWithStarter(spec.listen);
   const began = performance.now();
   const native = loadNative();
   const librariesLoaded = performance.now();
@@ -35,8 +37,17 @@ async function main(): Promise<void> {
   });
 }
 
-function exitWithStarter(): void {
-  process.stdin.once("end", () => process.exit(0));
+/** Nobody else is left to clear away the socket and its folder. */
+function exitWithStarter(listen: string): void {
+  process.stdin.once("end", () => {
+    rmSync(listen, { force: true });
+    try {
+      rmdirSync(dirname(listen));
+    } catch {
+      // Not only ours, or a named pipe.
+    }
+    process.exit(0);
+  });
   process.stdin.resume();
 }
 
