@@ -44,13 +44,12 @@ interface Tile {
 
 /**
  * Prefill of a batch of tokens, in three stages a layer: project (queries, keys, values), attend and gate, experts.
- * Every stage is cut into graphs that one thread computes alone: tiles of tokens in the first two, groups of experts in
- * the third. Compared with llama.cpp's one large graph, tokens meet an expert as one matrix product instead of one by
+ * Every thread takes its share of a stage as one graph that it computes alone: tiles of tokens in the first two, groups of
+ * experts in the third. Compared with llama.cpp's one large graph, tokens meet an expert as one matrix product instead of one by
  * one, and threads meet three times a layer instead of after each operation. The results do not depend on the number
  * of threads, the batch size, or on which experts are computed elsewhere.
  */
 export class TiledPrefill implements Disposable {
-  readonly batchTokens: number;
   readonly #runtime: Runtime;
   readonly #lanes: Lanes;
   readonly #experts: ExpertRunner;
@@ -59,7 +58,6 @@ export class TiledPrefill implements Disposable {
   /** `batchTokens`: a multiple of {@link TILE_TOKENS}. */
   constructor(runtime: Runtime, batchTokens: number) {
     const { native, backend, threads } = runtime;
-    this.batchTokens = batchTokens;
     this.#runtime = runtime;
     this.#lanes = new Lanes(native, threads);
     this.#experts = new ExpertRunner(native, runtime, batchTokens);
@@ -78,21 +76,17 @@ export class TiledPrefill implements Disposable {
     const tiles = this.#enter(tokens, position);
     const { layers } = this.#runtime.hyper;
     for (let layer = 0; layer < layers - 1; layer++) {
-      await this.#runStage(tiles, (tile) => this.#projectTask(layer, tile));
-      await this.#runStage(tiles, (tile) => this.#attendTask(layer, tile));
+      await this.#lanes.run(tiles.map((tile) => this.#projectTask(layer, tile)));
+      await this.#lanes.run(tiles.map((tile) => this.#attendTask(layer, tile)));
       await this.#runExperts(layer, tokens.length, { ...options, kernel });
     }
-    await this.#runStage(tiles, (tile) => this.#projectTask(layers - 1, tile));
+    await this.#lanes.run(tiles.map((tile) => this.#projectTask(layers - 1, tile)));
     if (!isLast) return undefined;
     const last = lastToken(tiles);
-    await this.#runStage([last], (tile) => this.#attendTask(layers - 1, tile));
+    await this.#lanes.run([this.#attendTask(layers - 1, last)]);
     const result = this.#gateResult(last.row + (last.only ?? 0));
     options.observe?.(layers - 1, result.chosen);
     return result;
-  }
-
-  #runStage(tiles: readonly Tile[], task: (tile: Tile) => LaneTask): Promise<void> {
-    return this.#lanes.run(tiles.map(task));
   }
 
   /** Writes the inputs of the batch, rows of filling repeating the last token. */
