@@ -159,11 +159,31 @@ describe("cancelling", () => {
     expect(cancelled).toHaveLength(1);
   });
 
+  it("a request whose client left while it waited does not hold up the next one", async () => {
+    const main = await start();
+    const controller = new AbortController();
+    const left: Promise<void>[] = [];
+    const onToken = (count: number): void => {
+      if (count === 1)
+        left.push(expect(collect(main, { maxTokens: 900 }, { signal: controller.signal })).rejects.toBe(reason));
+      if (count === 50) controller.abort(reason);
+    };
+    await collect(main, { maxTokens: 100 }, { onToken });
+    await Promise.all(left);
+    const next = await Promise.race([collect(main, { maxTokens: 3 }), timeout(5000)]);
+    expect(next?.tokens).toHaveLength(3);
+  });
+
   it("before it is sent sends nothing", async () => {
     const main = await start();
     await expect(collect(main, {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 });
+
+/** A wait that ends, for what must not take for ever. */
+function timeout(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref());
+}
 
 describe("the end of a main function", () => {
   it("by force in the middle of an answer is FUNCTION_LOST, and the signal is named", async () => {

@@ -23,9 +23,15 @@ export async function serveMain(engine: Engine, listen: string): Promise<MainSer
     if (request.method === "GET" && request.url === "/readyz") return void response.end("ok");
     if (request.method !== "POST" || request.url !== "/generate") return void response.writeHead(404).end();
     const arrived = performance.now();
-    const turn = previous.then(() => answer(engine, { request, response, arrived }));
+    const gone = new AbortController();
+    // From here on, not from its turn on: a client may leave while it waits.
+    response.once("close", () => gone.abort(remoeError("REQUEST_CANCELLED", {})));
+    const turn = previous.then(() => answer(engine, { request, response, arrived, gone: gone.signal }));
     previous = turn.catch(() => {});
   });
+  // The gateway keeps its connections: closing an idle one could meet a request on its way. A waiting one has no limit.
+  server.keepAliveTimeout = 0;
+  server.requestTimeout = 0;
   server.listen(listen);
   await once(server, "listening");
   return { drain: () => drain(server, () => previous) };
@@ -42,21 +48,22 @@ interface Exchange {
   readonly response: ServerResponse;
   /** performance.now() when the request came in. */
   readonly arrived: number;
+  /** Aborts when the client leaves. */
+  readonly gone: AbortSignal;
 }
 
-async function answer(engine: Engine, { request, response, arrived }: Exchange): Promise<void> {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort(remoeError("REQUEST_CANCELLED", {})));
+async function answer(engine: Engine, { request, response, arrived, gone }: Exchange): Promise<void> {
+  if (gone.aborted) return;
   try {
     const generation = JSON.parse(await readBody(request)) as GenerateRequest;
     const queueMs = performance.now() - arrived;
     response.writeHead(200, { "content-type": "application/x-ndjson" });
-    for await (const event of engine.generate(generation, gone.signal)) {
+    for await (const event of engine.generate(generation, gone)) {
       const line = event.type === "done" ? { ...event, timings: { ...event.timings, queueMs } } : event;
-      await writeLine(response, line, gone.signal);
+      await writeLine(response, line, gone);
     }
   } catch (error) {
-    if (!gone.signal.aborted) await writeLine(response, { type: "error", error: toSerialised(error) }, gone.signal);
+    if (!gone.aborted) await writeLine(response, { type: "error", error: toSerialised(error) }, gone);
   } finally {
     response.end();
   }
