@@ -184,11 +184,10 @@ async function benchPrefill(
   rounds: number,
 ): Promise<Comparison> {
   const tokens = someTokens(loaded, length);
-  const { signal } = new AbortController();
   const turns = await takeTurns(
     Math.max(3, Math.ceil(rounds / 4)),
     async () => {
-      await passes.prefill(tokens, { signal });
+      await prefillAll(passes, tokens);
       passes.rest();
     },
     () => {
@@ -207,13 +206,12 @@ async function compareLogits(
   threads: number,
 ): Promise<Pick<EngineBenchmark, "logits" | "defaultNumerics">> {
   const prompt = someTokens(loaded, 100);
-  const { signal } = new AbortController();
   const exactRuntime = { ...loaded.runtime, backend: new CpuBackend(native, threads) };
   using _backend = exactRuntime.backend;
   using exact = new ForwardPasses(exactRuntime, "exact");
   llama.clear();
   const reference = [llama.decode(prompt, 0).slice()];
-  let logits = await exact.prefill(prompt, { signal });
+  let logits = await prefillAll(exact, prompt);
   const exactLogits = [logits.slice()];
   const greedy: number[] = [];
   let greedyEqual = true;
@@ -227,7 +225,7 @@ async function compareLogits(
   }
   const divergences: number[] = [];
   let agreed = 0;
-  let own = await passes.prefill(prompt, { signal });
+  let own = await prefillAll(passes, prompt);
   for (const [i, expected] of exactLogits.entries()) {
     divergences.push(kullbackLeibler(expected, own));
     agreed += argmax(expected) === argmax(own) ? 1 : 0;
@@ -239,6 +237,11 @@ async function compareLogits(
     logits: { tokens: COMPARED_TOKENS, maxAbsDiff, greedyEqual },
     defaultNumerics: { klPerToken: spread(divergences), greedyAgreement: agreed / exactLogits.length },
   };
+}
+
+/** → logits of the last token; nobody ends this prefill early. */
+async function prefillAll(passes: ForwardPasses, tokens: readonly number[]): Promise<Float32Array> {
+  return (await passes.prefill(tokens, { signal: new AbortController().signal })) as Float32Array;
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {

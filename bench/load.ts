@@ -1,19 +1,22 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import koffi from "koffi";
 import { type Spread, spread } from "../src/core/stats.ts";
 import { connectMain } from "../src/functions/main-client.ts";
-import type { MainFunctionSpec, StartReport, StartTimes } from "../src/functions/spec.ts";
+import type { GenerateRequest } from "../src/functions/protocol.ts";
+import type { StartTimes } from "../src/functions/spec.ts";
 import { residentShare } from "../src/ggml/page-cache.ts";
 import { readGguf } from "../src/gguf/read.ts";
 import { architectureOf } from "../src/model/registry.ts";
 import { GREEDY } from "../src/model/sampling.ts";
-import { functionCommand } from "../src/platform/local-process.ts";
+import { createPlatform } from "../src/platform/instance-pool.ts";
+import { createLocalLauncher } from "../src/platform/local/local-launcher.ts";
 import { packageRoot } from "../src/platform/package-root.ts";
+import type { FunctionSpec } from "../src/platform/platform.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 
 /**
@@ -58,6 +61,7 @@ export interface LoadBenchmark {
 }
 
 const CONTEXT = 1024;
+const SECRET = "bench";
 
 export async function benchLoad({ model, threads, rounds }: LoadBenchOptions): Promise<LoadBenchmark> {
   const warm: Turn[] = [];
@@ -134,49 +138,42 @@ function summarise(turns: readonly Turn[]): Loads {
 }
 
 async function startRemoe(model: string, threads: number): Promise<Started> {
-  const folder = mkdtempSync(join(tmpdir(), "remoe-bench-"));
-  const spec: MainFunctionSpec = {
-    role: "main",
-    model,
-    contextLength: CONTEXT,
-    threads,
-    numerics: "default",
-    device: null,
-    listen: join(folder, "main.sock"),
-    spawnedAt: Date.now(),
-  };
-  const began = performance.now();
-  const child = spawn(process.execPath, functionCommand(), {
-    env: { ...process.env, REMOE_FUNCTION: JSON.stringify(spec) },
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  // Without control groups: libllama has none either.
+  const platform = createPlatform(createLocalLauncher({ secret: SECRET, cgroups: null }));
   try {
-    const report = JSON.parse(await firstLine(child)) as StartReport;
-    if (report.type === "failed") throw new Error(`the main function did not start: ${JSON.stringify(report.error)}`);
-    const readyMs = performance.now() - began;
-    const firstTokenMs = await generate(spec.listen, 24, 1);
-    await generate(spec.listen, 512, 32);
-    const start = { ...report.coldStart, firstTokenMs, totalMs: readyMs + firstTokenMs };
-    return { loadMs: report.coldStart.weightsMs, peakBytes: peakBytes(child.pid ?? 0), start };
+    const { endpoint, pid, coldStart } = await platform.acquire(mainSpec(model, threads));
+    if (pid === null || coldStart === null) throw new Error("the main function was not started for this turn");
+    const firstTokenMs = await generate(endpoint, 24, 1);
+    await generate(endpoint, 512, 32);
+    const start = { ...coldStart, firstTokenMs, totalMs: coldStart.totalMs + firstTokenMs };
+    return { loadMs: coldStart.weightsMs, peakBytes: peakBytes(pid), start };
   } finally {
-    child.kill("SIGKILL");
-    await once(child, "close");
-    rmSync(folder, { recursive: true });
+    await platform.close(0);
   }
 }
 
+function mainSpec(model: string, threads: number): FunctionSpec {
+  const program = { role: "main", model, contextLength: CONTEXT, threads, numerics: "default", device: null } as const;
+  const memoryMb = Math.floor(totalmem() / 2 ** 20);
+  return { name: "main", program: { ...program, experts: null }, memoryMb, vcpus: threads, concurrency: 1 };
+}
+
 /** → milliseconds until the first token */
-async function generate(listen: string, promptTokens: number, maxTokens: number): Promise<number> {
-  const client = connectMain(listen, async () => "it went away");
+async function generate(endpoint: string, promptTokens: number, maxTokens: number): Promise<number> {
+  const client = connectMain(endpoint, { secret: SECRET, whyLost: async () => "it went away" });
   const began = performance.now();
   let firstMs = 0;
-  const request = {
+  const request: GenerateRequest = {
     requestId: "bench",
     promptTokens: Array.from({ length: promptTokens }, (_, i) => 100 + ((i * 37) % 150)),
+    replayTokens: [],
     maxTokens,
     sampling: GREEDY,
     stopTokens: [],
     topLogprobs: null,
+    functions: [],
+    rows: "f32",
+    rounding: { granularityMs: 1, minimumMs: 0 },
   };
   for await (const event of client.generate(request, new AbortController().signal)) {
     if (event.type === "token" && firstMs === 0) firstMs = performance.now() - began;

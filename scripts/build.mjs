@@ -29,8 +29,8 @@ const [application] = await Promise.all([
     metafile: true,
   }),
   // One file: a cold start must not search for modules.
-  build({ ...shared, entryPoints: ["src/functions/main.ts"] }),
-  build({ ...shared, entryPoints: ["bench/llama-load.ts"], outbase: "." }),
+  build({ ...shared, entryPoints: ["src/functions/program.ts"] }),
+  build({ ...shared, entryPoints: ["bench/llama-load.ts", "bench/wire-server.ts"], outbase: "." }),
 ]).catch(() => process.exit(1)); // esbuild has said why
 removeStaleChunks(Object.keys(application.metafile.outputs));
 

@@ -160,7 +160,8 @@ describe("remoe run", () => {
     const { code, stdout, stderr } = await runRemoe(["run", "--max-tokens", "8", "--seed", "1", "Hello"]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/\S.*\n$/s);
-    expect(stderr).toMatch(/^\d+ tokens in .* first after .* tokens\/s \((stop|length)\)\n$/);
+    expect(stderr).toMatch(/^\d+ tokens in .* first after .* tokens\/s \((stop|length)\)\ncost \$0\.\d+ /);
+    expect(stderr).toMatch(/^main +cold-start .*\ntotal .*\$0\.\d+\n$/m);
   });
 
   it("prints one object with everything about the request", async () => {
@@ -173,10 +174,11 @@ describe("remoe run", () => {
       completionTokens: result.tokens.length,
       seed: 1,
       plan: { placement: "local" },
-      bill: null,
+      bill: { currency: "USD", priceBook: "aws-lambda-x86", total: expect.any(Number) },
       experts: { localRows: expect.any(Number), remoteRows: 0, remoteCalls: 0 },
       slo: { ttftMet: true, tpotMet: true },
     });
+    expect(result.bill.items.map(({ phase }: { phase: string }) => phase)).toEqual(["busy", "cold-start"]);
     expect(Object.keys(result.timings).sort()).toEqual(
       "coldStartMs decodeMs planMs predictMs prefillMs queueMs totalMs tpotMs ttftMs".split(" "),
     );
@@ -306,6 +308,7 @@ describe("remoe doctor", () => {
       "model",
       "cache",
       "huge pages",
+      "limits",
     ]);
   });
 

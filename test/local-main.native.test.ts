@@ -1,54 +1,99 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { remoeError } from "../src/core/errors.ts";
 import { Engine } from "../src/engine/engine.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "../src/engine/testing/bundled-model.ts";
 import { runGeneration } from "../src/engine/testing/run-generation.ts";
-import type { DoneEvent, GenerateRequest, TokenEvent } from "../src/functions/protocol.ts";
-import type { MainFunctionSpec } from "../src/functions/spec.ts";
+import { temporaryFolder } from "../src/engine/testing/temporary-folder.ts";
+import { authorisation } from "../src/functions/authorisation.ts";
+import type { DoneEvent, GenerateRequest, MainFunction, TokenEvent } from "../src/functions/protocol.ts";
+import type { FunctionStart, MainProgram } from "../src/functions/spec.ts";
+import { connectMains } from "../src/gateway/connect-mains.ts";
+import { acquireFunctions } from "../src/gateway/function-set.ts";
 import { loadNative } from "../src/ggml/library.ts";
 import { readGguf } from "../src/gguf/read.ts";
 import { GREEDY } from "../src/model/sampling.ts";
-import { type LocalMainFunction, type LocalSpec, startLocalMain } from "../src/platform/local-process.ts";
+import { functionCommand } from "../src/platform/function-command.ts";
+import { createPlatform } from "../src/platform/instance-pool.ts";
+import { createLocalLauncher } from "../src/platform/local/local-launcher.ts";
+import type { FunctionSpec, Lease, Platform } from "../src/platform/platform.ts";
+import { isAlive } from "../src/platform/testing/is-alive.ts";
+import { startRemoe } from "./run-remoe.ts";
 
 const native = loadNative();
 const prompts = bundledPrompts(native, 20);
 const [prompt = [], other = []] = prompts;
-const SPEC: LocalSpec = { model: BUNDLED_MODEL, contextLength: 1024, threads: 1, numerics: "default", device: null };
+const PROGRAM: MainProgram = {
+  role: "main",
+  model: BUNDLED_MODEL,
+  contextLength: 1024,
+  threads: 1,
+  numerics: "default",
+  device: null,
+  experts: null,
+};
+const SECRET = "secret";
+const ROUNDING = { granularityMs: 1, minimumMs: 0 };
 const DEADLINE_MS = 20_000;
 
 /** Where functions put their sockets in this test. */
 let folder: string;
-const started: LocalMainFunction[] = [];
+let platform: Platform;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "remoe-test-"));
-  vi.stubEnv("TMPDIR", folder);
+  platform = createPlatform(createLocalLauncher({ secret: SECRET, tempFolder: folder }));
 });
 afterEach(async () => {
-  await Promise.all(started.splice(0).map((main) => main.stop(0)));
-  vi.unstubAllEnvs();
-  rmSync(folder, { recursive: true, force: true });
+  await platform.close(0);
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
 });
 
-async function start(spec: Partial<LocalSpec> = {}): Promise<LocalMainFunction> {
-  const main = await startLocalMain({ ...SPEC, ...spec });
-  started.push(main);
-  return main;
+function specOf({ memoryMb = 1024, ...program }: Partial<MainProgram> & { readonly memoryMb?: number } = {}) {
+  const spec: FunctionSpec = {
+    name: "main",
+    memoryMb,
+    vcpus: 2,
+    concurrency: 1,
+    program: { ...PROGRAM, ...program },
+  };
+  return spec;
+}
+
+interface StartedMain {
+  readonly lease: Lease;
+  readonly main: MainFunction;
+}
+
+async function start(program: Partial<MainProgram> = {}, secret = SECRET): Promise<StartedMain> {
+  const lease = await platform.acquire(specOf(program));
+  return { lease, main: connectMains(secret)(lease) };
+}
+
+/** Never with 0, which would be this process and its family. */
+function kill(instance: { readonly pid: number | null } | undefined, signal: NodeJS.Signals): void {
+  if (instance?.pid == null) throw new Error("there is no process to kill");
+  process.kill(instance.pid, signal);
 }
 
 const request = (options: Partial<GenerateRequest> = {}): GenerateRequest => ({
   requestId: "test",
   promptTokens: prompt,
+  replayTokens: [],
   maxTokens: 12,
   sampling: GREEDY,
   stopTokens: [],
   topLogprobs: null,
+  functions: [],
+  rows: "f32",
+  rounding: ROUNDING,
   ...options,
 });
 
@@ -64,16 +109,15 @@ interface Collecting {
 }
 
 async function collect(
-  main: LocalMainFunction,
+  main: MainFunction,
   options: Partial<GenerateRequest> = {},
   { signal = new AbortController().signal, onToken }: Collecting = {},
 ): Promise<Answer> {
   const tokens: TokenEvent[] = [];
   let done: DoneEvent | undefined;
   for await (const event of main.generate(request(options), signal)) {
-    if (event.type === "done") {
-      done = event;
-    } else {
+    if (event.type === "done") done = event;
+    if (event.type === "token") {
       tokens.push(event);
       onToken?.(tokens.length);
     }
@@ -88,24 +132,31 @@ async function inProcess(promptTokens: readonly number[], maxTokens: number) {
 
 describe("a main function", () => {
   it("generates what the engine generates in this process, logprobs and trace included", async () => {
-    const main = await start();
+    const { main } = await start();
     const expected = await inProcess(prompt, 12);
     const { tokens, done } = await collect(main, { topLogprobs: 3 });
     expect(tokens).toEqual(expected.events);
-    expect(done).toEqual({ ...expected.done, timings: done?.timings });
-    expect(Object.keys(done?.timings ?? {}).sort()).toEqual(["decodeMs", "prefillMs", "queueMs"]);
+    expect(done).toEqual({
+      ...expected.done,
+      timings: done?.timings,
+      remote: [],
+      faults: { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0 },
+      peakMemoryMb: done?.peakMemoryMb,
+    });
+    expect(Object.keys(done?.timings ?? {}).sort()).toEqual(["busyMs", "decodeMs", "prefillMs", "queueMs"]);
+    expect(done?.peakMemoryMb).toBeGreaterThan(0);
   });
 
   it("says where the time of its start went", async () => {
-    const { coldStart } = await start();
-    const { totalMs, ...parts } = coldStart;
+    const { coldStart } = (await start()).lease;
+    const { totalMs = 0, ...parts } = coldStart ?? {};
     expect(Object.keys(parts).sort()).toEqual(["librariesMs", "processMs", "weightsMs"]);
     expect(Object.values(parts).every((ms) => ms >= 0)).toBe(true);
     expect(Object.values(parts).reduce((sum, ms) => sum + ms)).toBeLessThanOrEqual(totalMs + 1);
   });
 
   it("answers one request after the other, in the order they came", async () => {
-    const main = await start();
+    const { main } = await start();
     const order: string[] = [];
     const answers = await Promise.all(
       [prompt, other].map((promptTokens, i) =>
@@ -119,12 +170,58 @@ describe("a main function", () => {
   });
 
   it("passes on its own errors, and goes on serving", async () => {
-    const main = await start({ contextLength: 64 });
+    const { main } = await start({ contextLength: 64 });
     const promptTokens = prompts.flat().slice(0, 64);
     await expect(collect(main, { promptTokens })).rejects.toMatchObject({
       code: "CONTEXT_LENGTH_EXCEEDED",
       details: { promptTokens: 64, contextLength: 64 },
     });
+    expect((await collect(main, { maxTokens: 2 })).tokens).toHaveLength(2);
+  });
+
+  it("goes on where a lost one was when it is given its tokens", async () => {
+    const { main } = await start();
+    const expected = await inProcess(prompt, 12);
+    const { tokens, done } = await collect(main, { replayTokens: expected.tokens.slice(0, 5), topLogprobs: 3 });
+    expect(tokens).toEqual(expected.events.slice(5));
+    expect(done?.completionTokens).toBe(12);
+  });
+});
+
+describe("what a main function is sent", () => {
+  /** → status and body */
+  async function post({ endpoint }: Lease, path: string, { body, secret }: { body: string; secret: string | null }) {
+    const headers = secret === null ? {} : { authorization: authorisation(secret) };
+    const socketPath = endpoint.slice("unix:".length);
+    const exchange = httpRequest({ socketPath, path, method: "POST", headers, agent: false }).end(body);
+    const [response] = (await once(exchange, "response")) as [IncomingMessage];
+    return [response.statusCode, await text(response)];
+  }
+
+  it.each([
+    ["no secret", null],
+    ["a wrong secret", "guess"],
+  ])("by a peer with %s is refused", async (_, secret) => {
+    const { lease, main } = await start();
+    for (const path of ["/generate", "/finish", "/replicas"]) {
+      expect(await post(lease, path, { body: JSON.stringify(request()), secret })).toEqual([401, ""]);
+    }
+    expect((await collect(main, { maxTokens: 2 })).tokens).toHaveLength(2);
+  });
+
+  it("by the gateway with another secret gives no token", async () => {
+    const { main } = await start({}, "guess");
+    await expect(collect(main)).rejects.toMatchObject({ code: "FUNCTION_LOST" });
+  });
+
+  it("and is garbage is refused with a reason, and the next request is served", async () => {
+    const { lease, main } = await start();
+    const [status, answer] = await post(lease, "/generate", { body: "{{{", secret: SECRET });
+    expect([status, JSON.parse(String(answer))]).toMatchObject([200, { type: "error", error: {} }]);
+    for (const path of ["/finish", "/replicas"]) {
+      expect(await post(lease, path, { body: "{{{", secret: SECRET })).toEqual([400, expect.stringContaining("code")]);
+    }
+    expect((await post(lease, "/nothing", { body: "", secret: SECRET }))[0]).toBe(404);
     expect((await collect(main, { maxTokens: 2 })).tokens).toHaveLength(2);
   });
 });
@@ -133,7 +230,7 @@ describe("cancelling", () => {
   const reason = remoeError("REQUEST_CANCELLED", {});
 
   it("rejects with the signal's reason and frees the function for the next request", async () => {
-    const main = await start();
+    const { main } = await start();
     const controller = new AbortController();
     const abortAtThird = (count: number): void => {
       if (count === 3) controller.abort(reason);
@@ -145,8 +242,20 @@ describe("cancelling", () => {
     expect(done?.finishReason).toBe("length");
   });
 
+  it("by asking to finish ends the answer with what was counted", async () => {
+    const { main } = await start();
+    const asked: Promise<void>[] = [];
+    const finishAtThird = (count: number): void => {
+      if (count === 3) asked.push(main.finish("test"));
+    };
+    const { tokens, done } = await collect(main, { maxTokens: 900 }, { onToken: finishAtThird });
+    await Promise.all(asked);
+    expect(done).toMatchObject({ finishReason: "cancelled", completionTokens: tokens.length });
+    expect(tokens.length).toBeLessThan(900);
+  });
+
   it("a request that waits for its turn does not disturb the running one", async () => {
-    const main = await start();
+    const { main } = await start();
     const controller = new AbortController();
     const cancelled: Promise<void>[] = [];
     const onToken = (count: number): void => {
@@ -160,7 +269,7 @@ describe("cancelling", () => {
   });
 
   it("a request whose client left while it waited does not hold up the next one", async () => {
-    const main = await start();
+    const { main } = await start();
     const controller = new AbortController();
     const left: Promise<void>[] = [];
     const onToken = (count: number): void => {
@@ -175,7 +284,7 @@ describe("cancelling", () => {
   });
 
   it("before it is sent sends nothing", async () => {
-    const main = await start();
+    const { main } = await start();
     await expect(collect(main, {}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 });
@@ -187,35 +296,54 @@ function timeout(ms: number): Promise<undefined> {
 
 describe("the end of a main function", () => {
   it("by force in the middle of an answer is FUNCTION_LOST, and the signal is named", async () => {
-    const main = await start();
-    const killed = collect(
-      main,
-      { maxTokens: 900 },
-      {
-        onToken: (count) => {
-          if (count === 2) process.kill(main.pid, "SIGKILL");
-        },
-      },
-    );
+    const { main, lease } = await start();
+    const killAtSecond = (count: number): void => {
+      if (count === 2) kill(lease, "SIGKILL");
+    };
+    const killed = collect(main, { maxTokens: 900 }, { onToken: killAtSecond });
     await expect(killed).rejects.toMatchObject({ code: "FUNCTION_LOST", message: expect.stringContaining("SIGKILL") });
-    expect(await main.exited).toContain("SIGKILL");
+    expect(await lease.exited).toMatchObject({ reason: "crashed", description: expect.stringContaining("SIGKILL") });
     await expect(collect(main)).rejects.toMatchObject({ code: "FUNCTION_LOST" });
   });
 
+  it("by force does not show in an answer that goes through the gateway's functions", async () => {
+    const never = new AbortController().signal;
+    const functions = await acquireFunctions(
+      {
+        platform,
+        specs: { main: specOf(), experts: [] },
+        connect: connectMains(SECRET),
+        rows: "f32",
+        rounding: ROUNDING,
+        gpuMemoryMb: 0,
+        clock: () => performance.now(),
+      },
+      never,
+    );
+    const killLeased = (): void => {
+      const [leased] = platform.list().filter(({ state }) => state === "leased");
+      kill(leased, "SIGKILL");
+    };
+    const events: TokenEvent[] = [];
+    for await (const event of functions.generate(request({ maxTokens: 40, topLogprobs: 3 }), never)) {
+      if (event.type === "token") events.push(event);
+      if (event.type === "token" && events.length % 15 === 0) killLeased();
+    }
+    functions.release();
+    expect(events).toEqual((await inProcess(prompt, 40)).events);
+    expect(functions.mainRestarts).toBe(2);
+    expect(functions.usage()).toMatchObject([{ function: "main", invocations: 3 }]);
+  });
+
   it("on request comes after the running answers, which are complete", async () => {
-    const main = await start();
+    const { main, lease } = await start();
     const stopping: Promise<void>[] = [];
+    const stopAtFirst = (): void => {
+      if (stopping.length === 0) stopping.push(platform.close(DEADLINE_MS));
+    };
     const answers = await Promise.all(
       [prompt, other].map((promptTokens) =>
-        collect(
-          main,
-          { promptTokens, maxTokens: 150, topLogprobs: 20 },
-          {
-            onToken: () => {
-              if (stopping.length === 0) stopping.push(main.stop(DEADLINE_MS));
-            },
-          },
-        ),
+        collect(main, { promptTokens, maxTokens: 150, topLogprobs: 20 }, { onToken: stopAtFirst }),
       ),
     );
     await Promise.all(stopping);
@@ -223,41 +351,62 @@ describe("the end of a main function", () => {
       [150, 150],
       [150, 150],
     ]);
-    expect(await main.exited).toBe("it exited with code 0");
+    expect(await lease.exited).toEqual({ reason: "stopped", description: "it exited with code 0" });
   });
 
   it("comes by force when the deadline has passed", async () => {
-    const main = await start();
+    const { main, lease } = await start();
     const stopping: Promise<void>[] = [];
     const stopAtFirst = (count: number): void => {
-      if (count === 1) stopping.push(main.stop(0));
+      if (count === 1) stopping.push(platform.close(0));
     };
     const cut = collect(main, { maxTokens: 900 }, { onToken: stopAtFirst });
     await expect(cut).rejects.toMatchObject({ code: "FUNCTION_LOST" });
     await Promise.all(stopping);
-    expect(await main.exited).toContain("SIGKILL");
+    expect(await lease.exited).toMatchObject({ reason: "stopped", description: expect.stringContaining("SIGKILL") });
   });
 
   it.each(["SIGTERM", "SIGKILL"] as const)("leaves no socket behind (%s)", async (signal) => {
-    const main = await start();
-    expect(readdirSync(folder)).toHaveLength(1);
-    process.kill(main.pid, signal);
-    await main.exited;
-    expect(readdirSync(folder)).toEqual([]);
+    const { lease } = await start();
+    const socket = lease.endpoint.slice("unix:".length);
+    expect(existsSync(socket)).toBe(true);
+    kill(lease, signal);
+    await lease.exited;
+    expect(existsSync(socket)).toBe(false);
   });
 
   it("comes with that of whoever started it: when its standard input closes", async () => {
-    const program = fileURLToPath(new URL("../dist/functions/main.js", import.meta.url));
-    const spec: MainFunctionSpec = { ...SPEC, role: "main", listen: join(folder, "main.sock"), spawnedAt: Date.now() };
-    const child = spawn(process.execPath, [program], {
-      env: { ...process.env, REMOE_FUNCTION: JSON.stringify(spec) },
+    const [file = "", ...parameters] = functionCommand();
+    const socket = join(temporaryFolder(), "main.sock");
+    const start: FunctionStart = {
+      name: "main",
+      program: PROGRAM,
+      memoryMb: 1024,
+      listen: `unix:${socket}`,
+      secret: SECRET,
+      spawnedAt: Date.now(),
+    };
+    const child = spawn(file, parameters, {
+      env: { ...process.env, REMOE_FUNCTION: JSON.stringify(start) },
       stdio: ["pipe", "pipe", "inherit"],
     });
     const [line] = await once(createInterface({ input: child.stdout }), "line");
     expect(JSON.parse(String(line))).toMatchObject({ type: "ready" });
     child.stdin.end();
     expect(await once(child, "close")).toEqual([0, null]);
-    expect(existsSync(spec.listen)).toBe(false);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it("comes with that of the gateway, killed with no chance to say so: no process and no file is left", async () => {
+    const own = temporaryFolder();
+    const remoe = startRemoe(["serve", "--port", "0"], { env: { TMPDIR: own } });
+    const [, url = ""] = await remoe.saw("stderr", /serving \S+ at (\S+),/);
+    const { instances } = (await (await fetch(`${url}/remoe/instances`)).json()) as { instances: { pid: number }[] };
+    expect(instances.map(({ pid }) => isAlive(pid))).toEqual([true]);
+    remoe.child.kill("SIGKILL");
+    await remoe.ended;
+    await expect.poll(() => instances.map(({ pid }) => isAlive(pid)), { timeout: DEADLINE_MS }).toEqual([false]);
+    await expect.poll(() => readdirSync(own), { timeout: DEADLINE_MS }).toEqual([]);
   });
 });
 
@@ -266,13 +415,21 @@ describe("a main function that cannot start", () => {
     ["a model that is not there", "missing.gguf", undefined, "MODEL_NOT_FOUND"],
     ["a file that is no model", "text.gguf", "just some text, longer than a header", "MODEL_FILE_INVALID"],
   ])("says why: %s", async (_, name, content, code) => {
-    const model = join(folder, name);
+    const model = join(temporaryFolder(), name);
     if (content !== undefined) writeFileSync(model, content);
     await expect(start({ model })).rejects.toMatchObject({ code, message: expect.stringContaining(model) });
   });
 
+  it("says how much memory it needs when it is given less", async () => {
+    await expect(platform.acquire(specOf({ memoryMb: 96 }))).rejects.toMatchObject({
+      code: "FUNCTION_MEMORY_TOO_SMALL",
+      details: { limitMb: 96 },
+    });
+  });
+
   it("leaves no process and no socket", async () => {
     await expect(start({ model: join(folder, "missing.gguf") })).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
-    await vi.waitUntil(() => readdirSync(folder).length === 0, { timeout: DEADLINE_MS });
+    expect(platform.list()).toEqual([]);
+    expect(readdirSync(folder, { recursive: true }).filter((name) => /sock|pid/.test(String(name)))).toEqual([]);
   });
 });

@@ -16,6 +16,13 @@ export function decimalNumber(text: string): number {
   throw new InvalidArgumentError("Give a number.");
 }
 
+/** A number from 0 to 1. */
+export function share(text: string): number {
+  const value = decimalNumber(text);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidArgumentError("Give a number from 0 to 1.");
+}
+
 const MILLISECONDS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 
 /** `500ms`, `2s`, `1.5m` → milliseconds */

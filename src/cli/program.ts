@@ -50,6 +50,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-load.ts")).defineBenchLoad,
   },
   {
+    words: ["bench", "wire"],
+    summary: "measure a call between two functions",
+    load: async () => (await import("./commands/bench-wire.ts")).defineBenchWire,
+  },
+  {
+    words: ["bench", "split"],
+    summary: "compare decode with remote experts with decode in one function",
+    load: async () => (await import("./commands/bench-split.ts")).defineBenchSplit,
+  },
+  {
     words: ["doctor"],
     summary: "check that Remoe can run on this machine",
     load: async () => (await import("./commands/doctor.ts")).defineDoctor,

@@ -3,7 +3,7 @@ import { VERSION } from "../core/version.ts";
 import { createGateway, type GatewayOptions } from "../gateway/gateway.ts";
 import type { System } from "./system.ts";
 
-export interface ServingOptions extends Omit<GatewayOptions, "pipelines" | "version"> {
+export interface ServingOptions extends Omit<GatewayOptions, "pipelines" | "platforms" | "version"> {
   /** How long running requests may take to end once the process was asked to stop. */
   readonly drainMs: number;
 }
@@ -14,7 +14,8 @@ export interface ServingOptions extends Omit<GatewayOptions, "pipelines" | "vers
  */
 export async function serveUntilAborted(system: System, options: ServingOptions, signal: AbortSignal): Promise<void> {
   const { drainMs, ...gatewayOptions } = options;
-  const gateway = createGateway({ ...gatewayOptions, pipelines: [system.pipeline], version: VERSION });
+  const { pipeline, platform } = system;
+  const gateway = createGateway({ ...gatewayOptions, pipelines: [pipeline], platforms: [platform], version: VERSION });
   const { url } = await gateway.listen();
   process.stderr.write(greeting(system, url, options));
   if (!signal.aborted) await once(signal, "abort");

@@ -1,7 +1,11 @@
 import type { Command } from "commander";
 import type { Numerics } from "../engine/forward-passes.ts";
-import { wholeNumber } from "./argument-parsers.ts";
+import type { RowTransfer } from "../functions/protocol.ts";
+import { DEFAULT_PRICE_BOOK } from "../ledger/price-books.ts";
+import { byteSize, duration, share, wholeNumber } from "./argument-parsers.ts";
+import { PLATFORMS, type PlatformName } from "./create-named-platform.ts";
 import { flag } from "./flag.ts";
+import { readPriceBook } from "./read-price-book.ts";
 import type { SystemOptions } from "./system.ts";
 
 /** What {@link addSystemFlags} gives a command's action. */
@@ -11,13 +15,32 @@ export interface SystemFlags {
   readonly threads?: number;
   readonly device?: string;
   readonly numerics: Numerics;
+  readonly placement: "auto" | "local";
+  readonly plan?: string;
+  readonly remoteRatio: number;
+  readonly expertFunctions?: number;
+  readonly replicas: number;
+  readonly memory?: number;
+  readonly expertMemory?: number;
+  readonly remoteRows: RowTransfer;
+  readonly platform: PlatformName;
+  readonly keepAlive: number;
+  readonly prices: string;
 }
 
 const NUMERICS: readonly Numerics[] = ["default", "exact"];
+const ROW_TRANSFERS: readonly RowTransfer[] = ["f32", "f16", "summed"];
+const KEEP_ALIVE_MS = 600_000;
 
 /** Adds the flags of every command that runs a model. */
 export function addSystemFlags(command: Command): Command {
-  return command
+  addModelFlags(command);
+  addPlacementFlags(command);
+  return addPlatformFlags(command);
+}
+
+function addModelFlags(command: Command): void {
+  command
     .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
     .addOption(
       flag("--context <tokens>", "tokens that prompt and answer share", {
@@ -26,7 +49,10 @@ export function addSystemFlags(command: Command): Command {
       }),
     )
     .addOption(
-      flag("--threads <n>", "threads that compute", { parse: wholeNumber(1, 1024), initially: "all processors" }),
+      flag("--threads <n>", "threads of the main function", {
+        parse: wholeNumber(1, 1024),
+        initially: "its processors",
+      }),
     )
     .addOption(flag("--device <name>", "compute device, see `remoe doctor`", { initially: "the processor" }))
     .addOption(
@@ -37,6 +63,85 @@ export function addSystemFlags(command: Command): Command {
     );
 }
 
-export function toSystemOptions({ model, context, threads, device, numerics }: SystemFlags): SystemOptions {
-  return { model, contextLength: context, threads, device, numerics };
+function addPlacementFlags(command: Command): void {
+  command
+    .addOption(
+      flag("--placement <mode>", "where experts run: local keeps all in the main function", {
+        choices: ["auto", "local"],
+        initial: "auto",
+      }),
+    )
+    .addOption(
+      flag("--remote-ratio <b>", "share of each layer's experts in expert functions", { parse: share, initial: 0 }),
+    )
+    .addOption(
+      flag("--expert-functions <n>", "functions that the remote experts are spread over", {
+        parse: wholeNumber(1),
+        initially: "as many as have more weights than a process costs",
+      }),
+    )
+    .addOption(flag("--replicas <n>", "instances of each expert function", { parse: wholeNumber(1, 64), initial: 1 }))
+    .addOption(flag("--plan <file>", "plan (JSON) that says which experts run where"))
+    .addOption(
+      flag("--remote-rows <form>", "what expert functions send back: f32 leaves the output as it is", {
+        choices: ROW_TRANSFERS,
+        initial: "f32",
+      }),
+    );
+}
+
+function addPlatformFlags(command: Command): Command {
+  return command
+    .addOption(
+      flag("--memory <size>", "memory of the main function; 1 GiB brings one processor", {
+        parse: byteSize,
+        initially: "what it needs, and 1 GiB a thread",
+      }),
+    )
+    .addOption(
+      flag("--expert-memory <size>", "memory of each expert function", {
+        parse: byteSize,
+        initially: "what it needs, at least 1 GiB",
+      }),
+    )
+    .addOption(flag("--platform <name>", "what runs the functions", { choices: PLATFORMS, initial: "local" }))
+    .addOption(
+      flag("--keep-alive <duration>", "how long a function stays warm without a request", {
+        parse: duration,
+        initial: KEEP_ALIVE_MS,
+        initially: "10m",
+      }),
+    )
+    .addOption(flag("--prices <book>", "price book for bills: a name or a JSON file", { initial: DEFAULT_PRICE_BOOK }));
+}
+
+const MIB = 2 ** 20;
+
+/** @throws PRICE_BOOK_UNKNOWN, PRICE_BOOK_INVALID */
+export function toSystemOptions(flags: SystemFlags): SystemOptions {
+  const { model, context, threads, device, numerics, placement } = flags;
+  const isLocal = placement === "local";
+  return {
+    model,
+    contextLength: context,
+    threads,
+    device,
+    numerics,
+    plan: {
+      file: isLocal ? undefined : flags.plan,
+      remoteRatio: isLocal ? 0 : flags.remoteRatio,
+      expertFunctions: flags.expertFunctions,
+      replicas: flags.replicas,
+      memoryMb: toMb(flags.memory),
+      expertMemoryMb: toMb(flags.expertMemory),
+    },
+    rows: flags.remoteRows,
+    priceBook: readPriceBook(flags.prices),
+    platform: flags.platform,
+    keepAliveMs: flags.keepAlive,
+  };
+}
+
+function toMb(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : Math.max(1, Math.floor(bytes / MIB));
 }

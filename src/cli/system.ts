@@ -1,19 +1,30 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { remoeError } from "../core/errors.ts";
 import type { Numerics } from "../engine/forward-passes.ts";
-import type { MainFunction } from "../functions/protocol.ts";
+import type { RowTransfer } from "../functions/protocol.ts";
+import type { AcquiredFunctions } from "../gateway/acquired-functions.ts";
 import type { Admission } from "../gateway/admission.ts";
+import { connectMains } from "../gateway/connect-mains.ts";
+import { acquireFunctions, type FunctionSetOptions } from "../gateway/function-set.ts";
+import { type ModelProgram, toFunctionSpecs } from "../gateway/function-specs.ts";
 import { createPipeline, type Pipeline } from "../gateway/pipeline.ts";
+import type { ServedModel } from "../gateway/prompt.ts";
 import { loadNative } from "../ggml/library.ts";
 import { Vocabulary } from "../ggml/vocabulary.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
+import type { PriceBook } from "../ledger/price-book.ts";
+import { DEFAULT_PRICE_BOOK, PRICE_BOOKS } from "../ledger/price-books.ts";
 import { type ChatTemplate, createChatTemplate } from "../model/chat-template.ts";
 import { architectureOf } from "../model/registry.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
-import { type LocalMainFunction, type LocalSpec, startLocalMain } from "../platform/local-process.ts";
+import type { Plan } from "../planner/plan.ts";
+import type { Platform } from "../platform/platform.ts";
 import { bundledModel } from "./bundled-model.ts";
+import { choosePlan, type PlanOptions } from "./choose-plan.ts";
+import { createNamedPlatform, type PlatformName } from "./create-named-platform.ts";
 
 export interface SystemOptions {
   /** Path of a model file. Defaults to the bundled tiny-moe. */
@@ -22,20 +33,32 @@ export interface SystemOptions {
   readonly alias?: string | undefined;
   /** Defaults to the model's own context, at most {@link DEFAULT_CONTEXT}. */
   readonly contextLength?: number | undefined;
-  /** Threads of the main function. Defaults to the processors there are. */
+  /** Threads of the main function. Defaults to its processors, which follow from its memory. */
   readonly threads?: number | undefined;
   /** ggml device for everything but the experts. */
   readonly device?: string | undefined;
   readonly numerics?: Numerics | undefined;
   /** Defaults to one request at a time and 64 waiting. */
   readonly admission?: Admission | undefined;
+  /** Where the experts are. Defaults to all of them in the main function. */
+  readonly plan?: PlanOptions | undefined;
+  /** What expert functions send back. Defaults to `f32`. */
+  readonly rows?: RowTransfer | undefined;
+  /** Defaults to that of AWS Lambda. */
+  readonly priceBook?: PriceBook | undefined;
+  /** Defaults to local processes. */
+  readonly platform?: PlatformName | undefined;
+  /** How long functions stay warm without a request. Defaults to 10 minutes. */
+  readonly keepAliveMs?: number | undefined;
 }
 
-/** A model being served: the gateway's side of it here, the main function in a process of its own. */
+/** A model being served: the gateway's side of it here, its functions on a platform. */
 export interface System {
   readonly pipeline: Pipeline;
+  readonly platform: Platform;
+  readonly plan: Plan;
   readonly model: { readonly id: string; readonly path: string; readonly contextLength: number };
-  /** Running requests end until the deadline; then the main function is killed. Nothing is left behind. */
+  /** Running requests end until the deadline; then functions are killed. Nothing is left behind. */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -46,70 +69,103 @@ const DEFAULT_CONTEXT = 4096;
 const BUNDLED_NAME = "tiny-moe";
 
 /**
- * Starts everything one model needs. The main function's cold start and the vocabulary's load overlap.
- * @throws MODEL_NOT_FOUND, MODEL_* for a file that is no model Remoe runs, FUNCTION_START_FAILED
+ * Starts everything one model needs. The functions' cold start and the vocabulary's load overlap.
+ * @throws MODEL_NOT_FOUND, MODEL_* for a file that is no model Remoe runs, PLAN_INVALID, FUNCTION_*
  */
 export async function startSystem(options: SystemOptions, signal?: AbortSignal): Promise<System> {
   const path = options.model ?? bundledModel();
   if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
   const file = readGguf(path);
-  const trained = architectureOf(file).hyperParameters(file).contextLength;
-  const contextLength = options.contextLength ?? Math.min(trained, DEFAULT_CONTEXT);
-  if (contextLength > trained) throw remoeError("CONTEXT_TOO_LONG", { contextLength, trained });
-  const main = keepRunning({
-    model: path,
-    contextLength,
-    threads: options.threads ?? availableParallelism(),
-    numerics: options.numerics ?? "default",
-    device: options.device ?? null,
-  });
-  const starting = main.start(signal);
+  const program = toModelProgram(file, options);
+  const plan = choosePlan(file, program, options.plan);
+  const { priceBook = PRICE_BOOKS.get(DEFAULT_PRICE_BOOK) as PriceBook, rows = "f32", keepAliveMs } = options;
+  const secret = randomBytes(32).toString("hex");
+  const platform = await createNamedPlatform(options.platform ?? "local", { secret, keepAliveMs });
+  const functions = acquireEarly(
+    {
+      platform,
+      specs: toFunctionSpecs(plan, program),
+      connect: connectMains(secret),
+      rows,
+      rounding: priceBook.rounding,
+      gpuMemoryMb: 0,
+      clock: () => performance.now(),
+    },
+    signal,
+  );
   try {
-    const tokenizer = new Vocabulary(loadNative(), path);
-    const id = options.alias ?? (options.model === undefined ? BUNDLED_NAME : basename(path, ".gguf"));
+    const model = servedModel(file, program, options);
     const pipeline = createPipeline({
-      model: {
-        id,
-        created: Math.floor(statSync(path).mtimeMs / 1000),
-        contextLength,
-        tokenizer,
-        template: chatTemplate(file, tokenizer),
-      },
-      main: () => main.start(),
+      model,
+      plan,
+      priceBook,
+      acquire: functions.acquire,
       clock: () => performance.now(),
       ...(options.admission === undefined ? {} : { admission: options.admission }),
     });
-    await starting;
-    return { pipeline, model: { id, path, contextLength }, stop: (deadlineMs) => main.stop(deadlineMs) };
+    await functions.ready;
+    const { id, contextLength } = model;
+    return { pipeline, platform, plan, model: { id, path, contextLength }, stop: (ms) => platform.close(ms) };
   } catch (error) {
-    starting.catch(() => {});
-    await main.stop(0);
+    await platform.close(0);
     throw error;
   }
 }
 
-/** One main function, started when asked for and again after it died. */
-function keepRunning(spec: LocalSpec): {
-  start(signal?: AbortSignal): Promise<MainFunction>;
-  stop(deadlineMs: number): Promise<void>;
-} {
-  let current: Promise<LocalMainFunction> | undefined;
-  const forget = (): void => {
-    current = undefined;
+function servedModel(file: GgufFile, { contextLength }: ModelProgram, { alias, model }: SystemOptions): ServedModel {
+  const tokenizer = new Vocabulary(loadNative(), file.path);
+  return {
+    id: alias ?? (model === undefined ? BUNDLED_NAME : basename(file.path, ".gguf")),
+    created: Math.floor(statSync(file.path).mtimeMs / 1000),
+    contextLength,
+    tokenizer,
+    template: chatTemplate(file, tokenizer),
   };
-  const start = (signal?: AbortSignal): Promise<LocalMainFunction> => {
-    current ??= startLocalMain(spec, signal).then((started) => {
-      void started.exited.then(forget);
-      return started;
-    });
-    current.catch(forget);
-    return current;
+}
+
+function toModelProgram(file: GgufFile, options: SystemOptions): ModelProgram {
+  const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
+  const contextLength = options.contextLength ?? Math.min(trained, DEFAULT_CONTEXT);
+  if (contextLength > trained) throw remoeError("CONTEXT_TOO_LONG", { contextLength, trained });
+  return {
+    model: file.path,
+    layers,
+    experts,
+    contextLength,
+    numerics: options.numerics ?? "default",
+    device: options.device ?? null,
+    threads: options.threads ?? null,
+    processors: availableParallelism(),
   };
-  const stop = async (deadlineMs: number): Promise<void> => {
-    const running = await current?.catch(() => undefined);
-    await running?.stop(deadlineMs);
+}
+
+/** Functions that were started for nobody yet go back to the platform after this long, and may be stopped there. */
+const EARLY_MS = 60_000;
+
+/** Starts the functions before the first request, which takes them over with their cold start. */
+function acquireEarly(
+  options: FunctionSetOptions,
+  signal = new AbortController().signal,
+): { readonly ready: Promise<unknown>; acquire(signal: AbortSignal): Promise<AcquiredFunctions> } {
+  const ready = acquireFunctions(options, signal);
+  let early: Promise<AcquiredFunctions> | null = ready;
+  const giveBack = (functions: AcquiredFunctions): void => {
+    if (early === null) return;
+    early = null;
+    functions.release();
   };
-  return { start, stop };
+  ready.then(
+    (functions) => void setTimeout(giveBack, EARLY_MS, functions).unref(),
+    () => {},
+  );
+  return {
+    ready,
+    acquire(requestSignal) {
+      const functions = early ?? acquireFunctions(options, requestSignal);
+      early = null;
+      return functions;
+    },
+  };
 }
 
 function chatTemplate({ metadata }: GgufFile, tokenizer: Tokenizer): ChatTemplate | null {

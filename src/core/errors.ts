@@ -216,6 +216,120 @@ export const ERRORS = {
     hint: "The request can be sent again.",
     retryable: true,
   },
+  FUNCTION_OUT_OF_MEMORY: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "the function {function} ran out of memory: its limit is {limitMb} MiB, it had used {peakMb} MiB",
+    hint: "Give it more memory, or fewer experts.",
+    retryable: true,
+  },
+  FUNCTION_MEMORY_TOO_SMALL: {
+    ...badInput,
+    exitCode: 4,
+    message:
+      "the function {function} needs {neededMb} MiB ({weightsMb} MiB of them weights), its limit is {limitMb} MiB",
+    hint: "Give it more memory, or fewer experts.",
+  },
+  CONTAINER_ENGINE_UNAVAILABLE: {
+    ...broken,
+    exitCode: 5,
+    message: "no container engine answers: {reason}",
+    hint: "Start Docker, check that this user may use it, or run functions as local processes.",
+  },
+  CONTAINER_IMAGE_FAILED: {
+    ...broken,
+    exitCode: 5,
+    message: "the image of functions cannot be built: {reason}",
+    hint: "Check the free space of the container engine's disk and that Remoe's installation is complete.",
+  },
+
+  // Calls to expert functions
+  ENDPOINT_INVALID: {
+    ...badInput,
+    message: "'{endpoint}' is no endpoint: {problem}",
+    hint: "Use unix:/path, tcp://host:port, tls://host:port, http://host:port, https://host:port or http+unix:/path.",
+  },
+  EXPERT_LISTEN_FAILED: {
+    ...broken,
+    message: "cannot serve experts at {endpoint}: {reason}",
+    hint: "Choose another path or port; port 0 takes any free one.",
+  },
+  EXPERT_CALL_INVALID: {
+    ...badInput,
+    message: "an expert call cannot be computed here: {problem}",
+    hint: "Main and expert functions must come from the same plan and model; start them again.",
+  },
+  EXPERT_CALL_TIMEOUT: {
+    ...broken,
+    exitCode: 6,
+    httpStatus: 504,
+    message: "{endpoint} did not answer an expert call within {deadlineMs} ms",
+    hint: "The function is overloaded, throttled or hung; give it more memory (and with it processor time).",
+    retryable: true,
+  },
+  EXPERT_CONNECTION_LOST: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "the connection to {endpoint} broke: {reason}",
+    hint: "The request can be sent again.",
+    retryable: true,
+  },
+  EXPERT_PEER_REJECTED: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "{endpoint} is not the expected expert function: {reason}",
+    hint: "Start gateway and functions with the same secret, model file and version of Remoe.",
+  },
+  EXPERT_FRAME_INVALID: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "a frame of the expert protocol is damaged: {problem}",
+    hint: "Start gateway and functions from the same version of Remoe; a damaged network shows with checksums on.",
+  },
+  EXPERT_PAYLOAD_TOO_LARGE: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 413,
+    message: "an expert call of {bytes} bytes is over the limit of {limitBytes} bytes",
+    hint: "Raise the payload limit if the platform allows it.",
+  },
+  EXPERTS_UNAVAILABLE: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "experts of layer {layer} could be computed neither by {function} nor in the main function: {reason}",
+    hint: "The request can be sent again; more memory for the main function lets it stand in for lost functions.",
+    retryable: true,
+  },
+  EXPERT_MEMORY_TOO_SMALL: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "an expert of layer {layer} takes {neededMb} MiB, more than the {limitMb} MiB there are to take it over",
+    hint: "More memory for the main function lets it stand in for lost functions.",
+  },
+
+  // Plans and prices
+  PLAN_INVALID: {
+    ...badInput,
+    message: "the plan '{path}' cannot be used: {problem}",
+    hint: "Correct the file, or leave --plan away.",
+  },
+  PRICE_BOOK_UNKNOWN: {
+    ...badInput,
+    exitCode: 3,
+    message: "there is no price book '{name}'",
+    hint: "Known: {known}; or give the path of a JSON file.",
+  },
+  PRICE_BOOK_INVALID: {
+    ...badInput,
+    message: "the price book '{path}' cannot be used: {problem}",
+    hint: "See docs/guide/pricing.md for the fields of a price book.",
+  },
   REQUEST_CANCELLED: {
     exitCode: 130,
     httpStatus: 499,

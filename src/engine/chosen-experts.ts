@@ -30,7 +30,8 @@ export class ChosenExperts implements Disposable {
   readonly #model: Model;
   readonly #tensors: ExpertTensors;
   readonly #lists: NamedTensors<{ ids: SharedTensor<"i32">; ranks: SharedTensor<"i64"> }>;
-  readonly #steps = new Map<string, Step>();
+  /** By layer and number of experts. */
+  readonly #steps = new Map<number, Step>();
 
   constructor(model: Model, tensors: ExpertTensors) {
     const { expertsPerToken } = model.hyper;
@@ -48,8 +49,8 @@ export class ChosenExperts implements Disposable {
     if (held === null || held === undefined) return;
     const { ids, ranks } = this.#lists.views;
     let count = 0;
-    for (const [rank, expert] of chosen.entries()) {
-      const slot = held.slotOf[expert] ?? -1;
+    for (let rank = 0; rank < chosen.length; rank++) {
+      const slot = held.slotOf[chosen[rank] as number] ?? -1;
       if (slot < 0) continue;
       ids[count] = slot;
       ranks[count] = BigInt(rank);
@@ -59,7 +60,7 @@ export class ChosenExperts implements Disposable {
   }
 
   #step(layer: number, held: LayerExperts, count: number): Step {
-    const key = `${layer}:${count}`;
+    const key = layer * (this.#model.hyper.expertsPerToken + 1) + count;
     const known = this.#steps.get(key);
     if (known !== undefined) return known;
     const { native, backend } = this.#model;

@@ -10,7 +10,7 @@ import { WholePass } from "./whole-pass.ts";
  * Prompts up to this long are computed row by row in small models: their groups would be of a few rows each. One less
  * tile of rows than the attention kernel's, which rounds differently when threads share it.
  */
-const SHORT_PROMPT = 60;
+export const SHORT_PROMPT = 60;
 const ROW_TILE = 4;
 
 /** Prefill in tiles; decode as one graph where every expert is here, layer by layer where some are elsewhere. */

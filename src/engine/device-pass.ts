@@ -2,7 +2,7 @@ import type { DeviceBackend } from "../ggml/device.ts";
 import { DeviceTensors } from "../ggml/device-tensors.ts";
 import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
-import { f16, f32, i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
+import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, Tensor } from "../ggml/signatures.ts";
 import { NODES_PER_LAYER } from "../model/architecture.ts";
 import { type BatchInputs, writeBatchInputs } from "./batch-inputs.ts";
@@ -11,7 +11,8 @@ import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
-import { combineExperts, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+import { routeRows } from "./routing.ts";
+import { combineExperts, type ExpertKernel, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 import type { PassShape } from "./whole-pass.ts";
 
 /**
@@ -26,7 +27,7 @@ export class DevicePass implements Disposable {
   readonly #device: DeviceBackend;
   readonly #shape: PassShape;
   readonly #io: DeviceTensors<ReturnType<typeof inputsAndResults>>;
-  readonly #host: NamedTensors<{ input: SharedTensor<"f32">; rows: SharedTensor<"f32"> }>;
+  readonly #host: NamedTensors<ReturnType<typeof hostCopies>>;
   readonly #sort: Int32Array;
   readonly #allocator: GraphAllocator;
   /** By layer: join of the layer before, attention and gate. The last one: join and head. */
@@ -37,16 +38,13 @@ export class DevicePass implements Disposable {
 
   constructor(runtime: Runtime, device: DeviceBackend, shape: PassShape) {
     const { native, hyper, backend } = runtime;
-    const { hidden, experts, expertsPerToken: k, layers, vocabulary } = hyper;
+    const { experts, layers, vocabulary } = hyper;
     this.#runtime = runtime;
     this.#device = device;
     this.#shape = shape;
     this.logits = new Float32Array(vocabulary);
     this.#io = new DeviceTensors(native, device.bufferType, inputsAndResults(runtime, shape));
-    this.#host = new NamedTensors(native, backend.bufferType, {
-      input: f32(hidden, shape.tokens),
-      rows: f32(hidden, k * shape.tokens),
-    });
+    this.#host = new NamedTensors(native, backend.bufferType, hostCopies(runtime, shape));
     this.#sort = new Int32Array(experts * shape.tokens);
     this.#lanes = new Lanes(native, runtime.threads);
     this.#grouped = new ExpertRunner(native, runtime, shape.tokens);
@@ -86,25 +84,33 @@ export class DevicePass implements Disposable {
   }
 
   async #runExperts(layer: number, rows: number, { observe, remote }: PassOptions): Promise<void> {
-    const { input, rows: outputs } = this.#host.views;
+    const { input: inputs, weights, rows: outputs } = this.#host.views;
     const { hidden, expertsPerToken: k } = this.#runtime.hyper;
-    this.#io.download("input", input.subarray(0, hidden * rows));
+    const ownWeights = weights.subarray(0, k * rows);
+    this.#io.download("input", inputs.subarray(0, hidden * rows));
+    if (remote !== undefined) this.#io.download("weights", ownWeights);
     const chosen = this.#downloadChosen(rows);
     observe?.(layer, chosen);
     const kernel = rows === 1 ? "decode" : "prefill";
-    const work = { layer, kernel, inputs: input, outputs, chosen } as const;
-    await dispatchExperts(this.#runtime, work, {
-      remote,
-      local: (local) => {
-        if (kernel === "decode") return this.#single.run(layer, chosen);
-        const { tensors } = this.#host;
-        return this.#grouped.run(
-          { layer, kernel, input: tensors.input, rows: local, output: tensors.rows },
-          this.#lanes,
-        );
-      },
-    });
+    await dispatchExperts(
+      this.#runtime,
+      { layer, kernel, inputs, weights, outputs, chosen },
+      { remote, local: (isHere) => this.#runLocal(layer, kernel, { chosen, isHere }) },
+    );
     this.#io.upload("rows", outputs.subarray(0, hidden * k * rows));
+    if (remote !== undefined) this.#io.upload("weights", ownWeights);
+  }
+
+  #runLocal(
+    layer: number,
+    kernel: ExpertKernel,
+    { chosen, isHere }: { chosen: Int32Array; isHere: (expert: number) => boolean },
+  ): void | Promise<void> {
+    if (kernel === "decode") return this.#single.run(layer, chosen);
+    const { hyper, bank } = this.#runtime;
+    const rows = routeRows(chosen, hyper.expertsPerToken, isHere);
+    const { input, rows: output } = this.#host.tensors;
+    return this.#grouped.run({ kernel, rows, input, output, holder: bank.holderIn(layer) }, this.#lanes);
   }
 
   #downloadChosen(rows: number): Int32Array {
@@ -196,4 +202,10 @@ function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
     rows: f32(hidden, k * tokens),
     logits: f32(vocabulary),
   };
+}
+
+/** What experts and gate of one layer exchange with the device. */
+function hostCopies({ hyper }: Runtime, { tokens }: PassShape) {
+  const { hidden, expertsPerToken: k } = hyper;
+  return { input: f32(hidden, tokens), weights: f32(k, tokens), rows: f32(hidden, k * tokens) };
 }

@@ -5,7 +5,7 @@ import { readGguf } from "../gguf/read.ts";
 import { logprobs } from "../model/logprobs.ts";
 import { GREEDY } from "../model/sampling.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
-import type { ActivationCounts, GenerationRequest } from "./generation.ts";
+import type { ActivationCounts, GenerationEvent } from "./generation.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
 import { bitsOf, runGeneration } from "./testing/run-generation.ts";
 
@@ -61,22 +61,17 @@ describe("a prompt is refused", () => {
   });
 });
 
-describe("aborting", () => {
-  const reason = remoeError("REQUEST_CANCELLED", {});
+const reason = remoeError("REQUEST_CANCELLED", {});
+const GENERATION = { replayTokens: [], sampling: GREEDY, stopTokens: [], topLogprobs: null };
 
+describe("aborting", () => {
   /** Aborts when `tokens` of them have come. */
   async function abortAfter(engine: Engine, tokens: number): Promise<number[]> {
     const controller = new AbortController();
-    const request: GenerationRequest = {
-      promptTokens: other,
-      maxTokens: 50,
-      sampling: GREEDY,
-      stopTokens: [],
-      topLogprobs: null,
-    };
+    const request = { ...GENERATION, promptTokens: other, maxTokens: 50 };
     const seen: number[] = [];
     const consume = async () => {
-      for await (const event of engine.generate(request, controller.signal)) {
+      for await (const event of engine.generate(request, controller)) {
         if (event.type === "token") seen.push(event.token);
         if (seen.length === tokens) controller.abort(reason);
       }
@@ -110,6 +105,67 @@ describe("aborting", () => {
     const afterHalfAPrefill = await runGeneration(used, prompt, { maxTokens: 30 });
     expect(bitsOf(afterAbort.logits)).toBe(bitsOf(expected.logits));
     expect(bitsOf(afterHalfAPrefill.logits)).toBe(bitsOf(expected.logits));
+  });
+});
+
+describe("a generation asked to finish", () => {
+  const sums = (counts: ActivationCounts): number => counts.flat().reduce((a, b) => a + b);
+
+  /** Asks when `after` tokens have come. */
+  async function finishAfter(engine: Engine, after: number): Promise<GenerationEvent[]> {
+    const control = { signal: new AbortController().signal, finish: new AbortController() };
+    const events: GenerationEvent[] = [];
+    if (after === 0) control.finish.abort();
+    const request = { ...GENERATION, promptTokens: other, maxTokens: 50 };
+    for await (const event of engine.generate(request, { ...control, finish: control.finish.signal })) {
+      events.push(event);
+      if (events.length === after) control.finish.abort();
+    }
+    return events;
+  }
+
+  it.each([1, 3])("ends at the next token, after %i, with everything counted so far", async (after) => {
+    using engine = await load();
+    const { layers, expertsPerToken: k } = engine.hyper;
+    const events = await finishAfter(engine, after);
+    const done = events.pop();
+    expect(events.map(({ type }) => type)).toEqual(Array(after).fill("token"));
+    expect(done).toMatchObject({ type: "done", finishReason: "cancelled", completionTokens: after });
+    expect(done?.type === "done" && sums(done.activations.decode)).toBe((after - 1) * layers * k);
+  });
+
+  it("before it begins computes nothing", async () => {
+    using engine = await load();
+    const [done, ...more] = await finishAfter(engine, 0);
+    expect(done).toMatchObject({ finishReason: "cancelled", completionTokens: 0, experts: { localRows: 0 } });
+    expect(more).toEqual([]);
+  });
+
+  it("between prefill batches ends there and counts the batch that is done", async () => {
+    using engine = await load();
+    const finish = new AbortController();
+    let seen = 0;
+    // Before the first batch, and before the second.
+    const asked = Object.defineProperty(finish.signal, "aborted", { get: () => ++seen > 1 });
+    const { tokens, done } = await runGeneration(engine, text.slice(0, 1000), { finish: asked });
+    const { layers, expertsPerToken: k } = engine.hyper;
+    expect(tokens).toEqual([]);
+    expect(done).toMatchObject({ finishReason: "cancelled", completionTokens: 0 });
+    expect(sums(done.activations.prefill)).toBe(512 * (layers - 1) * k);
+  });
+
+  it("leaves nothing behind: the next request is that of a fresh engine", async () => {
+    using fresh = await load();
+    using used = await load();
+    await finishAfter(used, 5);
+    const expected = await runGeneration(fresh, prompt);
+    expect(bitsOf((await runGeneration(used, prompt)).logits)).toBe(bitsOf(expected.logits));
+  });
+
+  it("and aborted is aborted", async () => {
+    using engine = await load();
+    const options = { finish: AbortSignal.abort(), signal: AbortSignal.abort(reason) };
+    await expect(runGeneration(engine, prompt, options)).rejects.toBe(reason);
   });
 });
 

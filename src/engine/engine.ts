@@ -7,13 +7,21 @@ import { logprobs } from "../model/logprobs.ts";
 import { Sampler } from "../model/sampler.ts";
 import { ExpertTracer } from "./expert-tracer.ts";
 import { ForwardPasses } from "./forward-passes.ts";
-import type { GenerationDone, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
+import type { FinishReason, GenerationControl, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
 import { type LoadedRuntime, loadRuntime, type RuntimeOptions } from "./load-runtime.ts";
-import type { RemoteExperts } from "./runtime.ts";
+import type { PassOptions } from "./runtime.ts";
 
 export interface EngineOptions extends RuntimeOptions {
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
+}
+
+/** An answer in the making. */
+interface Answer extends Pick<GenerationControl, "signal" | "finish"> {
+  readonly request: GenerationRequest;
+  /** Prompt and answer so far. */
+  readonly sequence: number[];
+  readonly pass: PassOptions;
 }
 
 /** A model in memory that generates text, one request at a time. */
@@ -46,17 +54,12 @@ export class Engine implements Disposable {
 
   /**
    * Generates tokens. Requests must not overlap: the sequence in the cache is the current request's.
-   * @param remote computes the experts this engine does not hold
    * @throws PROMPT_EMPTY, CONTEXT_LENGTH_EXCEEDED, the signal's reason when it is aborted
    */
-  async *generate(
-    request: GenerationRequest,
-    signal: AbortSignal,
-    remote?: RemoteExperts,
-  ): AsyncGenerator<GenerationEvent, void, void> {
+  async *generate(request: GenerationRequest, control: GenerationControl): AsyncGenerator<GenerationEvent, void, void> {
     this.#check(request);
     try {
-      yield* this.#generate(request, signal, remote);
+      yield* this.#generate(request, control);
     } finally {
       if (!this.#disposed) this.#passes.rest();
     }
@@ -64,33 +67,16 @@ export class Engine implements Disposable {
 
   async *#generate(
     request: GenerationRequest,
-    signal: AbortSignal,
-    remote: RemoteExperts | undefined,
+    { signal, finish, remote }: GenerationControl,
   ): AsyncGenerator<GenerationEvent, void, void> {
     const tracer = new ExpertTracer(this.hyper.layers, this.hyper.experts);
-    const traffic = remote === undefined ? undefined : tracer.count(remote);
+    const pass = { observe: tracer.observe, remote: remote && tracer.count(remote) };
     const sequence = Array.from(request.promptTokens);
     const started = this.#clock();
-    let logits = await this.#passes.prefill(sequence, { observe: tracer.observe, remote: traffic, signal });
+    const logits = await this.#passes.prefill(sequence, { ...pass, signal, finish });
     const prefilled = this.#clock();
     tracer.startDecode();
-    const last = Math.min(this.contextLength, sequence.length + request.maxTokens);
-    let finishReason: GenerationDone["finishReason"] = "length";
-    while (sequence.length < last) {
-      const event = this.#choose(logits, request, sequence);
-      if (request.stopTokens.includes(event.token)) {
-        finishReason = "stop";
-        break;
-      }
-      sequence.push(event.token);
-      yield event;
-      await breathe(signal);
-      if (sequence.length === last) break;
-      logits = await this.#passes.decode(event.token, sequence.length - 1, {
-        observe: tracer.observe,
-        remote: traffic,
-      });
-    }
+    const finishReason = yield* this.#answer(logits, { request, sequence, pass, signal, finish });
     yield {
       type: "done",
       finishReason,
@@ -99,6 +85,29 @@ export class Engine implements Disposable {
       experts: tracer.traffic,
       activations: tracer.activations,
     };
+  }
+
+  /** Appends tokens to the sequence, replayed ones first. `logits`: undefined if the prefill was finished early. */
+  async *#answer(logits: Float32Array | undefined, answer: Answer): AsyncGenerator<TokenEvent, FinishReason, void> {
+    const { request, sequence, pass, signal, finish } = answer;
+    const { promptTokens, replayTokens, stopTokens, maxTokens } = request;
+    const last = Math.min(this.contextLength, promptTokens.length + maxTokens);
+    const isAskedToFinish = (): boolean => finish?.aborted === true;
+    let current = logits;
+    while (sequence.length < last) {
+      if (current === undefined || isAskedToFinish()) return "cancelled";
+      const replayed = replayTokens[sequence.length - promptTokens.length];
+      if (replayed === undefined) {
+        const event = this.#choose(current, request, sequence);
+        if (stopTokens.includes(event.token)) return "stop";
+        sequence.push(event.token);
+        yield event;
+      } else sequence.push(replayed);
+      await breathe(signal);
+      if (sequence.length === last || isAskedToFinish()) continue;
+      current = await this.#passes.decode(sequence.at(-1) as number, sequence.length - 1, pass);
+    }
+    return "length";
   }
 
   #check({ promptTokens }: GenerationRequest): void {

@@ -1,9 +1,11 @@
 import type { Native } from "../ggml/library.ts";
 import { hasOwnLayout, TensorAliases, tensorAddress } from "../ggml/memory.ts";
 import type { Tensor } from "../ggml/signatures.ts";
+import { alignUp } from "../gguf/alignment.ts";
 import { expertSlab } from "../gguf/experts.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { TensorInfo } from "../gguf/tensor-table.ts";
+import { type GgmlType, tensorBytes } from "../gguf/types.ts";
 import type { ExpertTensors, ExpertWeights } from "../model/architecture.ts";
 import {
   type FileRows,
@@ -29,9 +31,14 @@ export interface LayerExperts {
   readonly held: readonly number[];
   /** Place in the stack by expert; −1 for an expert that is not here. */
   readonly slotOf: Int32Array;
+  /** True if the experts are kept in the layout of the matrix kernels. */
+  readonly isRepacked: boolean;
   /** One expert by its place in the stack. */
   slab(slot: number): ExpertWeights;
 }
+
+/** The experts that an expert of a layer is in memory with. */
+export type ExpertHolder = (expert: number) => LayerExperts;
 
 /**
  * Experts in memory: any subset of the model's. Only their bytes are read from the file, and only they take memory.
@@ -67,10 +74,13 @@ export class ExpertBank implements Disposable {
     return new ExpertBank(layers, loaded, aliases);
   }
 
-  /** True if the experts are kept in the layout of the matrix kernels. */
-  get isRepacked(): boolean {
-    const first = this.layers.find((layer) => layer !== null);
-    return first !== undefined && hasOwnLayout(first.stack.down);
+  /** For rows of experts that are here. */
+  holderIn(layer: number): ExpertHolder {
+    const experts = this.layers[layer];
+    return (expert) => {
+      if (experts != null && (experts.slotOf[expert] ?? -1) >= 0) return experts;
+      throw new Error(`expert ${expert} of layer ${layer} is not in this function`);
+    };
   }
 
   /** True if every expert of every layer is here. */
@@ -84,6 +94,18 @@ export class ExpertBank implements Disposable {
   }
 }
 
+/** Bytes of memory that so many experts of a layer take. */
+export function expertBytes(tensors: ExpertTensors, count: number): number {
+  const some = Array.from({ length: count }, (_, expert) => expert);
+  const stacks = stacksOf(tensors, 0, some);
+  return stacks.reduce(
+    (sum, { type, shape }) => sum + alignUp(tensorBytes(type as GgmlType, shape), MEMORY_ALIGNMENT),
+    0,
+  );
+}
+
+/** Of tensors in host memory: the library's. */
+export const MEMORY_ALIGNMENT = 32;
 /** Gate, up and down; the first two may be fused. */
 const MATRICES = 3;
 /** Repacked matrices interleave up to this many rows; fusing must not make a group straddle gate and up. */
@@ -131,28 +153,22 @@ function layerExperts(
     slotOf[expert] = slot;
   });
   const downs = slabsOf("down", [down]);
+  const isRepacked = hasOwnLayout(stackOf("down").tensor);
+  const common = { held, slotOf, isRepacked };
   if (isFused(tensors)) {
     const gateUps = slabsOf("gate_up", [gate, up]);
-    const stack: ExpertWeights = { kind: "fused", gateUp: stackOf("gate_up").tensor, down: stackOf("down").tensor };
     return {
-      stack,
-      held,
-      slotOf,
+      ...common,
+      stack: { kind: "fused", gateUp: stackOf("gate_up").tensor, down: stackOf("down").tensor },
       slab: (slot) => ({ kind: "fused", gateUp: gateUps[slot] as Tensor, down: downs[slot] as Tensor }),
     };
   }
   const gates = slabsOf("gate", [gate]);
   const ups = slabsOf("up", [up]);
-  const stack: ExpertWeights = {
-    kind: "separate",
-    gate: stackOf("gate").tensor,
-    up: stackOf("up").tensor,
-    down: stackOf("down").tensor,
-  };
+  const stack = { gate: stackOf("gate").tensor, up: stackOf("up").tensor, down: stackOf("down").tensor };
   return {
-    stack,
-    held,
-    slotOf,
+    ...common,
+    stack: { kind: "separate", ...stack },
     slab: (slot) => ({
       kind: "separate",
       gate: gates[slot] as Tensor,

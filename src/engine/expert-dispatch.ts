@@ -1,4 +1,4 @@
-import { type RoutedRows, routeRows } from "./routing.ts";
+import { routeRows } from "./routing.ts";
 import type { PassOptions, RemoteCall, Runtime } from "./runtime.ts";
 
 export interface ExpertWork extends Omit<RemoteCall, "rows"> {
@@ -6,25 +6,40 @@ export interface ExpertWork extends Omit<RemoteCall, "rows"> {
   readonly chosen: Int32Array;
 }
 
+interface ExpertWorkers extends Pick<PassOptions, "remote"> {
+  /** Computes the rows of the experts that are here. */
+  readonly local: (isHere: (expert: number) => boolean) => void | Promise<void>;
+}
+
 /**
  * Has the chosen experts computed where they are: rows for other functions leave first, local ones compute meanwhile.
- * Resolves when every output row is in place.
+ * Ends when every output row is in place; at once if all are local and their computation is synchronous.
  */
-export async function dispatchExperts(
-  { bank, hyper }: Runtime,
-  { chosen, ...call }: ExpertWork,
-  { remote, local }: Pick<PassOptions, "remote"> & { readonly local: (rows: RoutedRows) => void | Promise<void> },
-): Promise<void> {
-  const held = bank.layers[call.layer];
-  if (held?.held.length === hyper.experts) return local(routeRows(chosen, hyper.expertsPerToken, () => true));
-  const isLocal = (expert: number): boolean => (held?.slotOf[expert] ?? -1) >= 0;
-  const elsewhere = routeRows(chosen, hyper.expertsPerToken, (expert) => !isLocal(expert));
-  if (elsewhere.count > 0 && remote === undefined) {
-    throw new Error(`layer ${call.layer} routed to an expert that is not in this function, and no other holds it`);
+export function dispatchExperts(
+  { bank, hyper }: Pick<Runtime, "bank" | "hyper">,
+  { chosen, ...work }: ExpertWork,
+  { remote, local }: ExpertWorkers,
+): void | Promise<void> {
+  const slotOf = bank.layers[work.layer]?.slotOf;
+  const isHere = (expert: number): boolean => (slotOf?.[expert] ?? -1) >= 0;
+  if (chosen.every(isHere)) return local(isHere);
+  if (remote === undefined) {
+    throw new Error(`layer ${work.layer} routed to an expert that is not in this function, and no other holds it`);
   }
-  const tokens = chosen.length / hyper.expertsPerToken;
-  const inputs = call.inputs.subarray(0, tokens * hyper.hidden);
-  const pending = elsewhere.count > 0 ? remote?.compute({ ...call, inputs, rows: elsewhere }) : undefined;
-  await local(routeRows(chosen, hyper.expertsPerToken, isLocal));
-  await pending;
+  const { hidden, expertsPerToken: k } = hyper;
+  const elsewhere = remote.compute({
+    ...work,
+    inputs: work.inputs.subarray(0, (chosen.length / k) * hidden),
+    weights: work.weights.subarray(0, chosen.length),
+    outputs: work.outputs.subarray(0, chosen.length * hidden),
+    rows: routeRows(chosen, k, (expert) => !isHere(expert)),
+  });
+  return bothEnd(elsewhere, async () => local(isHere));
+}
+
+/** Also when one fails the other is waited for: both work on the same memory. */
+async function bothEnd(elsewhere: Promise<void>, local: () => Promise<void>): Promise<void> {
+  for (const result of await Promise.allSettled([elsewhere, local()])) {
+    if (result.status === "rejected") throw result.reason;
+  }
 }

@@ -1,22 +1,16 @@
 import { CpuBackend } from "../ggml/cpu-backend.ts";
 import type { Native } from "../ggml/library.ts";
-import { f32, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
+import { NamedTensors } from "../ggml/named-tensors.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { Architecture, HyperParameters } from "../model/architecture.ts";
 import { architectureOf } from "../model/registry.ts";
+import { CallRunner, type CallRunnerOptions, callBuffers } from "./call-runner.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { ExpertBank, type ExpertSelection } from "./expert-bank.ts";
-import { ExpertRunner } from "./expert-runner.ts";
-import { Lanes } from "./lanes.ts";
-import type { RoutedRows } from "./routing.ts";
 import type { RemoteCall, RemoteExperts } from "./runtime.ts";
 
-export interface ExpertEngineOptions {
+export interface ExpertEngineOptions extends CallRunnerOptions {
   readonly selection: ExpertSelection;
-  /** Threads that compute: the vCPUs of this function. */
-  readonly threads: number;
-  /** Most tokens of one call. */
-  readonly maxTokens: number;
 }
 
 /**
@@ -27,29 +21,24 @@ export class ExpertEngine implements RemoteExperts, Disposable {
   readonly hyper: HyperParameters;
   readonly weightBytes: number;
   readonly #bank: ExpertBank;
+  readonly #batches: CallRunner;
   readonly #backend: CpuBackend;
-  readonly #lanes: Lanes;
-  readonly #runner: ExpertRunner;
-  readonly #batch: NamedTensors<{ input: SharedTensor<"f32">; rows: SharedTensor<"f32"> }>;
-  readonly #token: NamedTensors<{ input: SharedTensor<"f32">; rows: SharedTensor<"f32"> }>;
+  /** Of one token. */
+  readonly #io: NamedTensors<ReturnType<typeof callBuffers>>;
   readonly #chosen: ChosenExperts;
 
   private constructor(
     native: Native,
     model: { architecture: Architecture; hyper: HyperParameters; bank: ExpertBank },
-    { threads, maxTokens }: ExpertEngineOptions,
+    options: CallRunnerOptions,
   ) {
-    const { hidden, expertsPerToken: k } = model.hyper;
     this.hyper = model.hyper;
     this.#bank = model.bank;
     this.weightBytes = model.bank.bytes;
-    this.#backend = new CpuBackend(native, threads);
-    this.#lanes = new Lanes(native, threads);
-    this.#runner = new ExpertRunner(native, model, maxTokens);
-    const host = this.#backend.bufferType;
-    this.#batch = new NamedTensors(native, host, { input: f32(hidden, maxTokens), rows: f32(hidden, k * maxTokens) });
-    this.#token = new NamedTensors(native, host, { input: f32(hidden), rows: f32(hidden, k) });
-    this.#chosen = new ChosenExperts({ native, ...model, backend: this.#backend }, this.#token.tensors);
+    this.#batches = new CallRunner(native, model, options);
+    this.#backend = new CpuBackend(native, options.threads);
+    this.#io = new NamedTensors(native, this.#backend.bufferType, callBuffers(model.hyper, 1));
+    this.#chosen = new ChosenExperts({ native, ...model, backend: this.#backend }, this.#io.tensors);
   }
 
   /** @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_TENSOR_INVALID, NATIVE_CALL_FAILED */
@@ -66,54 +55,25 @@ export class ExpertEngine implements RemoteExperts, Disposable {
     return new ExpertEngine(native, { architecture, hyper, bank }, options);
   }
 
+  /** Calls must not overlap. */
   async compute(call: RemoteCall): Promise<void> {
-    if (call.kernel === "prefill") await this.#prefill(call);
-    else this.#decode(call);
+    const isToken = call.inputs.length === this.hyper.hidden;
+    if (call.kernel === "decode" && isToken) return this.#decode(call);
+    await this.#batches.run(call, this.#bank.holderIn(call.layer));
   }
 
-  async #prefill({ layer, inputs, rows, outputs }: RemoteCall): Promise<void> {
-    const { hidden } = this.hyper;
-    const { tensors, views } = this.#batch;
-    views.input.set(inputs);
-    await this.#runner.run({ layer, kernel: "prefill", input: tensors.input, rows, output: tensors.rows }, this.#lanes);
-    for (const slot of rows.slots) {
-      outputs.set(views.rows.subarray(slot * hidden, (slot + 1) * hidden), slot * hidden);
-    }
-  }
-
-  /** Rows of one token at a time. */
+  /** The rows of a single token: by a graph that is kept, where a batch builds its own. */
   #decode({ layer, inputs, rows, outputs }: RemoteCall): void {
     const { hidden } = this.hyper;
-    const { views } = this.#token;
-    for (const { token, experts, slots } of byToken(rows)) {
-      views.input.set(inputs.subarray(token * hidden, (token + 1) * hidden));
-      this.#chosen.run(layer, experts);
-      for (const [rank, slot] of slots.entries()) {
-        outputs.set(views.rows.subarray(rank * hidden, (rank + 1) * hidden), slot * hidden);
-      }
+    const { views } = this.#io;
+    views.input.set(inputs);
+    this.#chosen.run(layer, rows.experts);
+    for (let row = 0; row < rows.count; row++) {
+      outputs.set(views.rows.subarray(row * hidden, (row + 1) * hidden), (rows.slots[row] as number) * hidden);
     }
   }
 
   [Symbol.dispose](): void {
-    for (const part of [this.#chosen, this.#token, this.#batch, this.#runner, this.#lanes, this.#backend, this.#bank]) {
-      part[Symbol.dispose]();
-    }
+    for (const part of [this.#chosen, this.#io, this.#backend, this.#batches, this.#bank]) part[Symbol.dispose]();
   }
-}
-
-function byToken({
-  count,
-  tokens,
-  experts,
-  slots,
-}: RoutedRows): { token: number; experts: Int32Array; slots: number[] }[] {
-  const rows = Array.from({ length: count }, (_, i) => i);
-  return [...new Set(tokens)].map((token) => {
-    const own = rows.filter((i) => tokens[i] === token);
-    return {
-      token,
-      experts: Int32Array.from(own, (i) => experts[i] as number),
-      slots: own.map((i) => slots[i] as number),
-    };
-  });
 }

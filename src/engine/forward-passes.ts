@@ -2,6 +2,7 @@ import { remoeError } from "../core/errors.ts";
 import { DefaultPasses } from "./default-passes.ts";
 import { DevicePasses } from "./device-passes.ts";
 import { ExactPasses } from "./exact-passes.ts";
+import type { GenerationControl } from "./generation.ts";
 import { BATCH_TOKENS, type PassStrategy } from "./pass-strategy.ts";
 import type { PassOptions, Runtime } from "./runtime.ts";
 
@@ -23,19 +24,23 @@ export class ForwardPasses implements Disposable {
     this.#strategy = chooseStrategy(runtime, numerics);
   }
 
-  /** Computes a sequence from its first token on. → logits of the last, [vocabulary] */
+  /**
+   * Computes a sequence from its first token on. → logits of the last, [vocabulary]; undefined if `finish` was aborted
+   * before the last batch
+   */
   async prefill(
     tokens: readonly number[],
-    { signal, ...options }: PassOptions & { readonly signal: AbortSignal },
-  ): Promise<Float32Array> {
+    { signal, finish, ...options }: PassOptions & Pick<GenerationControl, "signal" | "finish">,
+  ): Promise<Float32Array | undefined> {
     let logits: Float32Array | undefined;
     for (let first = 0; first < tokens.length; first += BATCH_TOKENS) {
       signal.throwIfAborted();
+      if (finish?.aborted === true) return undefined;
       const batch = tokens.slice(first, first + BATCH_TOKENS);
       const isLast = first + BATCH_TOKENS >= tokens.length;
       logits = await this.#strategy.prefill(batch, first, { ...options, isLast });
     }
-    return logits as Float32Array;
+    return logits;
   }
 
   /** Computes one token. → logits, [vocabulary] */

@@ -1,16 +1,32 @@
 import type { TokenLogprob } from "../model/logprobs.ts";
 import type { Sampling } from "../model/sampling.ts";
+import type { RemoteExperts } from "./runtime.ts";
 
 export interface GenerationRequest {
   /** At least one token; all of them are prefilled. */
   readonly promptTokens: readonly number[];
-  /** Upper bound of generated tokens; the context may end earlier (finish reason `length`). */
+  /**
+   * Tokens of this answer that were generated before, by an engine that is gone: they are computed again as if they had
+   * just been chosen, and not reported. What follows is what the other engine would have generated, bit for bit.
+   */
+  readonly replayTokens: readonly number[];
+  /** Upper bound of generated tokens, replayed ones included; the context may end earlier (finish reason `length`). */
   readonly maxTokens: number;
   readonly sampling: Sampling;
   /** A generated token of this list ends the generation and is not reported. */
   readonly stopTokens: readonly number[];
   /** Report each token's log probability and this many alternatives; `null` reports neither. */
   readonly topLogprobs: number | null;
+}
+
+/** What goes with a generation while it runs. */
+export interface GenerationControl {
+  /** Aborting it makes the generation throw its reason, at the next token or prefill batch. */
+  readonly signal: AbortSignal;
+  /** Aborting it ends the generation there with a `done` event that counts everything up to then. */
+  readonly finish?: AbortSignal | undefined;
+  /** Computes the experts the engine does not hold. */
+  readonly remote?: RemoteExperts | undefined;
 }
 
 export interface TokenEvent {
@@ -36,9 +52,13 @@ export interface ExpertTraffic {
   readonly remoteCalls: number;
 }
 
+/** Why a generation ended: a stop token, its limit, or because it was asked to finish. */
+export type FinishReason = "stop" | "length" | "cancelled";
+
 export interface GenerationDone {
   readonly type: "done";
-  readonly finishReason: "stop" | "length";
+  readonly finishReason: FinishReason;
+  /** Replayed tokens included. */
   readonly completionTokens: number;
   readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
   readonly experts: ExpertTraffic;

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import type { Native } from "../ggml/library.ts";
-import { TensorStore, tensorAddress, view } from "../ggml/memory.ts";
+import { type TensorShape, TensorStore, tensorAddress, view } from "../ggml/memory.ts";
 import type { BufferType, Tensor } from "../ggml/signatures.ts";
 import { GgmlType } from "../gguf/types.ts";
 import type { HyperParameters, QueryKeyValue } from "../model/architecture.ts";
@@ -24,9 +24,7 @@ export class KvCache implements Disposable {
   ) {
     this.#hyper = hyper;
     this.contextLength = contextLength;
-    const shape = [hyper.kvHeads * hyper.headWidth, paddedLength(contextLength) + 1];
-    const tensor = { type: GgmlType.F16, shape };
-    this.#store = new TensorStore(native, type, Array<typeof tensor>(2 * hyper.layers).fill(tensor));
+    this.#store = new TensorStore(native, type, cacheTensors(hyper, contextLength));
     this.#host = native.ggml.ggml_backend_buft_is_host(type);
     if (!this.#host) this.#store.clear();
   }
@@ -38,12 +36,12 @@ export class KvCache implements Disposable {
 
   /** A row that attention never reads: where tokens that only fill a batch leave their keys and values. */
   get spareRow(): number {
-    return paddedLength(this.contextLength);
+    return cacheSpan(this.contextLength);
   }
 
   /** Positions attention looks at for a sequence of `length`: the next whole step. */
   span(length: number): number {
-    return paddedLength(length);
+    return cacheSpan(length);
   }
 
   /**
@@ -90,6 +88,13 @@ export class KvCache implements Disposable {
   }
 }
 
-function paddedLength(length: number): number {
+/** Positions attention looks at for a sequence of `length`. */
+export function cacheSpan(length: number): number {
   return Math.ceil(length / STEP) * STEP;
+}
+
+/** Keys and values of every layer, with the spare row: [kvHeads · headWidth, positions] each */
+export function cacheTensors({ layers, kvHeads, headWidth }: HyperParameters, contextLength: number): TensorShape[] {
+  const tensor = { type: GgmlType.F16, shape: [kvHeads * headWidth, cacheSpan(contextLength) + 1] };
+  return Array<TensorShape>(2 * layers).fill(tensor);
 }

@@ -2,7 +2,7 @@ import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan } from "../ggml/signatures.ts";
-import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { fillCausalMask } from "./mask.ts";
@@ -28,7 +28,7 @@ export class LayeredPass implements Disposable {
   readonly logits: Float32Array;
   readonly #runtime: Runtime;
   readonly #span: number;
-  readonly #io: NamedTensors<ReturnType<typeof inputsAndResults>>;
+  readonly #io: NamedTensors<ReturnType<typeof layeredBuffers>>;
   /** The gate's choice, for JavaScript: [k] */
   readonly #chosen: Int32Array;
   readonly #allocator: GraphAllocator;
@@ -40,7 +40,7 @@ export class LayeredPass implements Disposable {
     const { native, hyper, backend } = runtime;
     this.#runtime = runtime;
     this.#span = span;
-    this.#io = new NamedTensors(native, backend.bufferType, inputsAndResults(runtime, span));
+    this.#io = new NamedTensors(native, backend.bufferType, layeredBuffers(runtime.hyper, span));
     this.#chosen = new Int32Array(hyper.expertsPerToken);
     this.#local = new ChosenExperts(runtime, this.#io.tensors);
     this.logits = this.#io.views.logits;
@@ -74,9 +74,9 @@ export class LayeredPass implements Disposable {
     this.#compute(this.#steps.at(-1) as PreparedGraph);
   }
 
-  #runExperts(layer: number, remote: RemoteExperts | undefined): Promise<void> {
-    const { input, rows: outputs } = this.#io.views;
-    const work = { layer, kernel: "decode", inputs: input, outputs, chosen: this.#chosen } as const;
+  #runExperts(layer: number, remote: RemoteExperts | undefined): void | Promise<void> {
+    const { input: inputs, rows: outputs, weights } = this.#io.views;
+    const work = { layer, kernel: "decode", inputs, weights, outputs, chosen: this.#chosen } as const;
     return dispatchExperts(this.#runtime, work, { remote, local: () => this.#local.run(layer, this.#chosen) });
   }
 
@@ -139,7 +139,8 @@ interface PreparedGraph {
   readonly plan: GraphPlan;
 }
 
-function inputsAndResults({ hyper }: Runtime, span: number) {
+/** What the graphs of a token read and write. */
+export function layeredBuffers(hyper: HyperParameters, span: number) {
   const { hidden, experts, expertsPerToken: k, vocabulary } = hyper;
   return {
     token: i32(1),

@@ -1,5 +1,5 @@
 /** Passes kept for sequences of different length. */
-const KEPT_PASSES = 3;
+export const KEPT_PASSES = 3;
 
 /** Passes by what they are made for (size, number of tokens), the most recently used kept. */
 export class PassCache<Pass extends Disposable> implements Disposable {

@@ -28,6 +28,13 @@ export function routeRows(chosen: Int32Array, k: number, keep: (expert: number) 
   return rows;
 }
 
+/** The rows whose expert `keep` takes, in the same order. */
+export function filterRows({ tokens, experts, slots }: RoutedRows, keep: (expert: number) => boolean): RoutedRows {
+  const kept = (list: Int32Array): Int32Array => list.filter((_, row) => keep(experts[row] as number));
+  const own = kept(experts);
+  return { count: own.length, tokens: kept(tokens), experts: own, slots: kept(slots) };
+}
+
 /** First row of every kept expert in a sort by counting, and the number of rows last. */
 function startOfRuns(chosen: Int32Array, keep: (expert: number) => boolean): number[] {
   const counts: number[] = [];

@@ -42,13 +42,18 @@ export interface RemoteCall {
   /** [hidden, tokens]; do not keep, it is overwritten after the call */
   readonly inputs: Float32Array;
   readonly rows: RoutedRows;
-  /** Row i goes to `rows.slots[i]`: [hidden, slots] */
+  /** The gate's weight of every slot, as the join will read it: [k, tokens] */
+  readonly weights: Float32Array;
+  /** Row i goes to `rows.slots[i]`: [hidden, k · tokens] */
   readonly outputs: Float32Array;
 }
 
 /** Computes the experts this function does not hold. */
 export interface RemoteExperts {
-  /** Rows leave before this returns; resolves when every output row is in place. */
+  /**
+   * Rows leave before this returns; resolves when every output row is in place, or what `writePreSummed` puts instead.
+   * The call's arrays stay valid until then.
+   */
   compute(call: RemoteCall): Promise<void>;
 }
 

@@ -2,14 +2,15 @@ import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
-import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
+import { cacheSpan, type KvCache } from "./kv-cache.ts";
 import { Lanes, type LaneTask } from "./lanes.ts";
 import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
-import type { RoutedRows } from "./routing.ts";
+import { routeRows } from "./routing.ts";
 import { combineExperts, type ExpertKernel, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
 
 /**
@@ -61,7 +62,7 @@ export class TiledPrefill implements Disposable {
     this.#runtime = runtime;
     this.#lanes = new Lanes(native, threads);
     this.#experts = new ExpertRunner(native, runtime, batchTokens);
-    this.#io = new NamedTensors(native, backend.bufferType, batchBuffers(runtime, batchTokens));
+    this.#io = new NamedTensors(native, backend.bufferType, batchBuffers(runtime.hyper, runtime.cache, batchTokens));
   }
 
   /**
@@ -197,14 +198,18 @@ export class TiledPrefill implements Disposable {
     layer: number,
     tokens: number,
     { observe, remote, kernel }: PassOptions & { readonly kernel: ExpertKernel },
-  ): Promise<void> {
+  ): void | Promise<void> {
     const { tensors, views } = this.#io;
+    const { bank, hyper } = this.#runtime;
     const chosen = this.#chosen(0, tokens);
     observe?.(layer, chosen);
-    const work = { layer, kernel, inputs: views.input, outputs: views.expertRows, chosen } as const;
-    const local = (rows: RoutedRows): Promise<void> =>
-      this.#experts.run({ layer, kernel, input: tensors.input, rows, output: tensors.expertRows }, this.#lanes);
-    return dispatchExperts(this.#runtime, work, { remote, local });
+    const { input: inputs, expertRows: outputs, weights } = views;
+    const local = (isHere: (expert: number) => boolean): Promise<void> => {
+      const rows = routeRows(chosen, hyper.expertsPerToken, isHere);
+      const batch = { kernel, rows, input: tensors.input, output: tensors.expertRows };
+      return this.#experts.run({ ...batch, holder: bank.holderIn(layer) }, this.#lanes);
+    };
+    return dispatchExperts(this.#runtime, { layer, kernel, inputs, weights, outputs, chosen }, { remote, local });
   }
 
   /** The first k of every token's sorted experts: [k, tokens] */
@@ -278,14 +283,19 @@ function lastToken(tiles: readonly Tile[]): Tile {
   return { ...last, row: last.row + before, rows: ROW_TILE, attentionRows: ROW_TILE, mask, only };
 }
 
-function batchBuffers({ hyper, cache }: Runtime, tokens: number) {
+/** What the stages of a batch read and write. */
+export function batchBuffers(
+  hyper: HyperParameters,
+  { contextLength }: Pick<KvCache, "contextLength">,
+  tokens: number,
+) {
   const { hidden, heads, headWidth, experts, expertsPerToken: k } = hyper;
   return {
     tokens: i32(tokens),
     positions: i32(tokens),
     cacheRows: i64(tokens),
     /** One tile's mask behind the other, each with rows as long as its span. */
-    mask: f16(cache.span(cache.contextLength), tokens),
+    mask: f16(cacheSpan(contextLength), tokens),
     /** Hidden states before attention, then after it, in place. */
     residual: f32(hidden, tokens),
     q: f32(heads * headWidth, tokens),

@@ -2,7 +2,7 @@ import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
-import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
 import { writeBatchInputs } from "./batch-inputs.ts";
 import type { LayerExperts } from "./expert-bank.ts";
 import { combineExperts, type GateObserver, layerScope, type Runtime } from "./runtime.ts";
@@ -25,7 +25,7 @@ export class WholePass implements Disposable {
   readonly logits: Float32Array;
   readonly #runtime: Runtime;
   readonly #shape: PassShape;
-  readonly #io: NamedTensors<ReturnType<typeof inputsAndResults>>;
+  readonly #io: NamedTensors<ReturnType<typeof wholeBuffers>>;
   readonly #g: GraphBuilder;
   readonly #allocator: GraphAllocator;
   readonly #plan: GraphPlan;
@@ -35,7 +35,7 @@ export class WholePass implements Disposable {
     const { native, hyper, backend } = runtime;
     this.#runtime = runtime;
     this.#shape = shape;
-    this.#io = new NamedTensors(native, backend.bufferType, inputsAndResults(runtime, shape));
+    this.#io = new NamedTensors(native, backend.bufferType, wholeBuffers(runtime.hyper, shape));
     this.logits = this.#io.views.logits;
     this.#chosen = new Int32Array(hyper.expertsPerToken * shape.tokens);
     this.#g = new GraphBuilder(native, NODES_PER_LAYER * (hyper.layers + 1));
@@ -121,7 +121,8 @@ export class WholePass implements Disposable {
   }
 }
 
-function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
+/** What the graph reads and writes. */
+export function wholeBuffers(hyper: HyperParameters, { tokens, span }: PassShape) {
   return {
     tokens: i32(tokens),
     positions: i32(tokens),

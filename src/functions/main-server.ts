@@ -1,46 +1,88 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { remoeError } from "../core/errors.ts";
-import type { Engine } from "../engine/engine.ts";
-import type { DoneEvent, ErrorEvent, GenerateRequest, TokenEvent } from "./protocol.ts";
+import { formatEndpoint, parseEndpoint } from "../wire/endpoint.ts";
+import { authorisation, isAuthorised } from "./authorisation.ts";
+import type { MainService } from "./main-service.ts";
+import type { FinishRequest, GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
 import { toSerialised } from "./to-serialised.ts";
 
 /** A prompt of a million tokens is 8 MB of JSON. */
 const MAX_REQUEST_BYTES = 16 << 20;
 
 export interface MainServer {
+  /** Where it listens; the port is filled in. */
+  readonly endpoint: string;
   /** Takes no new requests; resolves when the running ones have ended. */
   drain(): Promise<void>;
 }
 
 /**
- * Serves an engine over HTTP: `POST /generate` answers with one JSON object a line, `GET /readyz` says that it serves.
- * Requests run one after the other; a client that goes away cancels its own.
+ * Serves a main function over HTTP: `POST /generate` answers with one JSON object a line, `POST /finish` and
+ * `POST /replicas` steer a running generation, `GET /readyz` says that it serves. Generations run one after the other;
+ * a client that goes away cancels its own.
  */
-export async function serveMain(engine: Engine, listen: string): Promise<MainServer> {
+export async function serveMain(
+  service: MainService,
+  { listen, secret }: { readonly listen: string; readonly secret: string },
+): Promise<MainServer> {
   let previous: Promise<void> = Promise.resolve();
+  const expected = authorisation(secret);
+  const routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
+    "GET /readyz": (_request, response) => void response.end("ok"),
+    "POST /finish": (request, response) =>
+      void steer<FinishRequest>(request, response, (body) => service.finish(body.requestId)),
+    "POST /replicas": (request, response) =>
+      void steer<ReplicaReady>(request, response, (body) => service.provide(body)),
+    "POST /generate": (request, response) => {
+      const arrived = performance.now();
+      const gone = new AbortController();
+      // From here on, not from its turn on: a client may leave while it waits.
+      response.once("close", () => gone.abort(remoeError("REQUEST_CANCELLED", {})));
+      const turn = previous.then(() => answer(service, { request, response, arrived, gone: gone.signal }));
+      previous = turn.catch(() => {});
+    },
+  };
   const server = createServer((request, response) => {
-    if (request.method === "GET" && request.url === "/readyz") return void response.end("ok");
-    if (request.method !== "POST" || request.url !== "/generate") return void response.writeHead(404).end();
-    const arrived = performance.now();
-    const gone = new AbortController();
-    // From here on, not from its turn on: a client may leave while it waits.
-    response.once("close", () => gone.abort(remoeError("REQUEST_CANCELLED", {})));
-    const turn = previous.then(() => answer(engine, { request, response, arrived, gone: gone.signal }));
-    previous = turn.catch(() => {});
+    const route = routes[`${request.method} ${request.url}`];
+    if (route === undefined) return void response.writeHead(404).end();
+    if (request.method === "POST" && !isAuthorised(request, expected)) return void response.writeHead(401).end();
+    route(request, response);
   });
   // The gateway keeps its connections: closing an idle one could meet a request on its way. A waiting one has no limit.
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
-  server.listen(listen);
+  const endpoint = await listenAt(server, listen);
+  return { endpoint, drain: () => drain(server, () => previous) };
+}
+
+async function listenAt(server: Server, listen: string): Promise<string> {
+  const endpoint = parseEndpoint(listen);
+  if ("path" in endpoint) server.listen(endpoint.path);
+  else server.listen(endpoint.port, endpoint.host);
   await once(server, "listening");
-  return { drain: () => drain(server, () => previous) };
+  const address = server.address();
+  if ("path" in endpoint || address === null || typeof address === "string") return listen;
+  return formatEndpoint({ ...endpoint, port: address.port });
 }
 
 async function drain(server: Server, running: () => Promise<void>): Promise<void> {
   server.close();
   server.closeIdleConnections();
   await running();
+}
+
+async function steer<Body>(
+  request: IncomingMessage,
+  response: ServerResponse,
+  act: (body: Body) => void,
+): Promise<void> {
+  try {
+    act(JSON.parse(await readBody(request)) as Body);
+    response.writeHead(204).end();
+  } catch (error) {
+    response.writeHead(400).end(JSON.stringify(toSerialised(error)));
+  }
 }
 
 interface Exchange {
@@ -52,18 +94,15 @@ interface Exchange {
   readonly gone: AbortSignal;
 }
 
-async function answer(engine: Engine, { request, response, arrived, gone }: Exchange): Promise<void> {
+async function answer(service: MainService, { request, response, arrived, gone }: Exchange): Promise<void> {
   if (gone.aborted) return;
+  const write = (event: GenerateEvent): Promise<void> => writeLine(response, event, gone);
   try {
     const generation = JSON.parse(await readBody(request)) as GenerateRequest;
-    const queueMs = performance.now() - arrived;
     response.writeHead(200, { "content-type": "application/x-ndjson" });
-    for await (const event of engine.generate(generation, gone)) {
-      const line = event.type === "done" ? { ...event, timings: { ...event.timings, queueMs } } : event;
-      await writeLine(response, line, gone);
-    }
+    await service.generate(generation, { arrived, gone, write });
   } catch (error) {
-    if (!gone.aborted) await writeLine(response, { type: "error", error: toSerialised(error) }, gone);
+    if (!gone.aborted) await write({ type: "error", error: toSerialised(error) });
   } finally {
     response.end();
   }
@@ -83,11 +122,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 /** Waits for a slow reader instead of collecting lines in memory. */
-async function writeLine(
-  response: ServerResponse,
-  line: TokenEvent | DoneEvent | ErrorEvent,
-  signal: AbortSignal,
-): Promise<void> {
+async function writeLine(response: ServerResponse, line: GenerateEvent, signal: AbortSignal): Promise<void> {
   if (response.write(`${JSON.stringify(line)}\n`)) return;
   await once(response, "drain", { signal });
 }

@@ -58,31 +58,31 @@ function readerOf(response: Response) {
 describe("a client that goes away", () => {
   it("stops its generation in the middle of a stream", async () => {
     const { script } = heldAt(3);
-    const { chat, main, pipeline } = await listen({ script });
+    const { chat, functions, pipeline } = await listen({ script });
     const client = new AbortController();
     await readUntil(readerOf(await chat({ stream: true }, client.signal)), '"content":"l"');
     client.abort();
-    await main.aborted;
+    await functions.finished;
     await waitUntil(() => pipeline.admission.running === 0);
   });
 
   it("stops its generation while it waits for a whole answer", async () => {
     const { script } = heldAt(3);
-    const { chat, main, pipeline } = await listen({ script });
+    const { chat, functions, pipeline } = await listen({ script });
     const client = new AbortController();
     const answer = chat({}, client.signal);
-    await waitUntil(() => main.running === 1);
+    await waitUntil(() => functions.running === 1);
     client.abort();
     await expect(answer).rejects.toThrow("abort");
-    await main.aborted;
+    await functions.finished;
     await waitUntil(() => pipeline.admission.running === 0);
   });
 
   it.each([true, false])("leaves the queue (stream: %s)", async (stream) => {
     const { gate, script } = heldAt(0);
-    const { chat, main, pipeline } = await listen({ script });
+    const { chat, functions, pipeline } = await listen({ script });
     const first = chat();
-    await waitUntil(() => main.running === 1);
+    await waitUntil(() => functions.running === 1);
     const client = new AbortController();
     const second = chat({ stream }, client.signal).catch(() => null);
     await waitUntil(() => pipeline.admission.waiting === 1);
@@ -91,14 +91,14 @@ describe("a client that goes away", () => {
     await waitUntil(() => pipeline.admission.waiting === 0);
     gate.open();
     expect((await first).status).toBe(200);
-    expect(main.requests).toHaveLength(1);
+    expect(functions.requests).toHaveLength(1);
   });
 });
 
 describe("a client that does not read", () => {
   it("does not hold the main function", async () => {
     const tokens = 60_000; // some 12 MB of events, more than sockets buffer
-    const { url, pipeline, main } = await listen({
+    const { url, pipeline, functions } = await listen({
       script: { answer: "x".repeat(tokens) },
       model: { contextLength: tokens + 100 },
     });
@@ -106,7 +106,7 @@ describe("a client that does not read", () => {
     const socket = connect(Number(new URL(url).port), "127.0.0.1").pause();
     socket.write(`POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`);
     socket.write(`content-length: ${body.length}\r\n\r\n${body}`);
-    await waitUntil(() => main.requests.length === 1);
+    await waitUntil(() => functions.requests.length === 1);
     await waitUntil(() => pipeline.admission.running === 0);
     expect(socket.bytesRead).toBeLessThan(tokens * 100);
     socket.destroy();
@@ -116,9 +116,9 @@ describe("a client that does not read", () => {
 describe("a client that waits for a cold start", () => {
   it("gets the headers at once", async () => {
     const start = createGate();
-    const { chat, main } = await listen({ coldStart: start.opened });
+    const { chat, functions } = await listen({ coldStart: start.opened });
     const response = await chat({ stream: true });
-    expect([response.status, main.requests]).toEqual([200, []]);
+    expect([response.status, functions.requests]).toEqual([200, []]);
     start.open();
     await readUntil(readerOf(response), "data: [DONE]");
   });
@@ -136,14 +136,14 @@ describe("a client that waits for a cold start", () => {
 
 describe("requests at the same time", () => {
   it("get their own answers, one after the other", async () => {
-    const { chat, main } = await listen({ script: { answer: "0123456789" } });
+    const { chat, functions } = await listen({ script: { answer: "0123456789" } });
     const lengths = [1, 2, 3, 4, 5, 6, 7, 8];
     const answers = await Promise.all(lengths.map(async (length) => (await chat({ max_tokens: length })).json()));
     const texts = answers.map(
       (answer) => (answer as { choices: [{ message: { content: string } }] }).choices[0].message,
     );
     expect(texts.map(({ content }) => content)).toEqual(lengths.map((length) => "0123456789".slice(0, length)));
-    expect(main.requests).toHaveLength(8);
+    expect(functions.requests).toHaveLength(8);
   });
 });
 
@@ -189,12 +189,12 @@ describe("stopping", () => {
 
   it("aborts what is not finished at the deadline, and says so", async () => {
     const { script } = heldAt(3);
-    const { chat, gateway, main } = await listen({ script });
+    const { chat, gateway, functions } = await listen({ script });
     const reader = readerOf(await chat({ stream: true }));
     await readUntil(reader, '"content":"l"');
     const stopped = gateway.stop(1);
     expect(await readUntil(reader, '"error"')).toContain("REMOE_ERR_SHUTTING_DOWN");
-    await main.aborted;
+    await functions.finished;
     await stopped;
   });
 

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { type RemoeError, remoeError } from "../core/errors.ts";
+import type { Platform } from "../platform/platform.ts";
 import { createGuard, isLoopback } from "./guard.ts";
 import { createInFlight, type InFlight } from "./in-flight.ts";
 import { type Logger, silentLogger } from "./log.ts";
@@ -13,6 +14,8 @@ export interface GatewayOptions {
   /** One a model, at least one; the first answers requests that name no model. */
   readonly pipelines: readonly Pipeline[];
   readonly version: string;
+  /** Where the pipelines' functions run, for metrics and `GET /remoe/instances`. Defaults to none. */
+  readonly platforms?: readonly Platform[];
   /** Address to listen on. Defaults to `127.0.0.1`. */
   readonly host?: string;
   /** Defaults to 8000; 0 takes any free port. */
@@ -31,6 +34,8 @@ export interface GatewayOptions {
   readonly randomSeed?: () => number;
   /** Defaults to silence. */
   readonly logger?: Logger;
+  /** Monotonic milliseconds. Defaults to `performance.now()`. */
+  readonly clock?: () => number;
 }
 
 export interface Gateway {
@@ -88,20 +93,28 @@ export function createGateway(options: GatewayOptions): Gateway {
         inFlight.abort(reason);
         await inFlight.drained(FAREWELL_MS);
       }
+      context.metrics.close();
       await server.close();
     },
   };
 }
 
 function createContext(
-  { pipelines, version, ...options }: GatewayOptions,
+  { pipelines, version, platforms = [], clock = () => performance.now(), ...options }: GatewayOptions,
   inFlight: InFlight,
   unavailable: ServerContext["unavailable"],
 ): ServerContext {
   return {
     pipelines: new Map(pipelines.map((pipeline) => [pipeline.model.id, pipeline])),
     inFlight,
-    metrics: createMetrics({ version, admissions: pipelines.map(({ admission }) => admission) }),
+    platforms,
+    metrics: createMetrics({
+      version,
+      admissions: pipelines.map(({ admission }) => admission),
+      priceBooks: pipelines.map(({ priceBook }) => priceBook),
+      platforms,
+      clock,
+    }),
     logger: options.logger ?? silentLogger,
     version,
     pingMs: options.pingMs ?? 15_000,

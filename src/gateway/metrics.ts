@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Admission } from "./admission.ts";
+import { type FunctionMetricsOptions, registerFunctionMetrics } from "./function-metrics.ts";
 import type { RequestTrace } from "./trace.ts";
 
 export interface Metrics {
@@ -9,9 +10,11 @@ export interface Metrics {
   observeTrace(trace: RequestTrace): void;
   /** The text that Prometheus scrapes. */
   render(): Promise<string>;
+  /** Stops watching the platforms. */
+  close(): void;
 }
 
-export interface MetricsOptions {
+export interface MetricsOptions extends FunctionMetricsOptions {
   readonly version: string;
   /** Every model's admission, read at each scrape. */
   readonly admissions: readonly Admission[];
@@ -22,15 +25,20 @@ const LATENCY_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 6
 const TOKEN_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** The metrics of one gateway in a registry of their own. Names follow vLLM's nouns, so that its dashboards port. */
-export function createMetrics({ version, admissions }: MetricsOptions): Metrics {
+export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
-  registerGauges({ registry, version, admissions });
+  registerGauges(registry, options);
   const meters = registerMeters(registry);
+  const functions = registerFunctionMetrics(registry, options);
   return {
     contentType: registry.contentType,
     countRequest: (route, status) => meters.requests.inc({ route, status }),
-    observeTrace: (trace) => observeTrace(meters, trace),
+    observeTrace: (trace) => {
+      observeTrace(meters, trace);
+      functions.addBill(trace.bill);
+    },
     render: () => registry.metrics(),
+    close: () => functions.close(),
   };
 }
 
@@ -47,6 +55,7 @@ function registerMeters(registry: Registry) {
     promptTokens: counter("prompt_tokens", "Tokens of accepted prompts."),
     generationTokens: counter("generation_tokens", "Generated tokens."),
     expertRows: counter("expert_rows", "Routed (token, expert) rows, by where they were computed.", ["place"]),
+    faults: counter("faults", "Failures of functions during requests, and what was done about them.", ["kind"]),
     ttft: latency("time_to_first_token", "Arrival of a request until its first token."),
     tpot: latency("time_per_output_token", "Mean time between a request's tokens.", TOKEN_BUCKETS),
     queue: latency("request_queue", "Time a completed request waited for a free place."),
@@ -55,11 +64,16 @@ function registerMeters(registry: Registry) {
   };
 }
 
-function observeTrace(meters: Meters, { timings, experts, ...trace }: RequestTrace): void {
+function observeTrace(meters: Meters, { timings, experts, faults, ...trace }: RequestTrace): void {
   meters.promptTokens.inc(trace.promptTokens);
   meters.generationTokens.inc(trace.completionTokens);
   meters.expertRows.inc({ place: "local" }, experts?.localRows ?? 0);
   meters.expertRows.inc({ place: "remote" }, experts?.remoteRows ?? 0);
+  meters.faults.inc({ kind: "failed_call" }, faults.failedCalls);
+  meters.faults.inc({ kind: "hedged_call" }, faults.hedgedCalls);
+  meters.faults.inc({ kind: "lost_replica" }, faults.lostReplicas);
+  meters.faults.inc({ kind: "adopted_expert" }, faults.adoptedExperts);
+  meters.faults.inc({ kind: "main_restart" }, faults.mainRestarts);
   observeMs(meters.ttft, timings.ttftMs);
   observeMs(meters.tpot, timings.tpotMs);
   observeMs(meters.coldStart, trace.coldStart?.totalMs ?? null);
@@ -69,7 +83,7 @@ function observeTrace(meters: Meters, { timings, experts, ...trace }: RequestTra
   }
 }
 
-function registerGauges({ registry, version, admissions }: MetricsOptions & { readonly registry: Registry }): void {
+function registerGauges(registry: Registry, { version, admissions }: MetricsOptions): void {
   const registers = [registry];
   const sum = (count: (admission: Admission) => number) =>
     admissions.reduce((total, admission) => total + count(admission), 0);

@@ -108,7 +108,7 @@ describe("the official OpenAI client", () => {
         stream.controller.abort();
       }
     }
-    await test.main.aborted;
-    expect(test.main.running).toBe(0);
+    await test.functions.finished;
+    expect(test.functions.running).toBe(0);
   });
 });

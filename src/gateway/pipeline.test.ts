@@ -1,14 +1,26 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
 import { GREEDY } from "../model/sampling.ts";
-import { type CompletionRequest, createPipeline, type Pipeline, type PipelineEvent } from "./pipeline.ts";
+import {
+  type CompletionRequest,
+  createPipeline,
+  type Pipeline,
+  type PipelineEvent,
+  type PipelineOptions,
+} from "./pipeline.ts";
 import { BOS, bytesOf, byteTokenizer, END_OF_TURN } from "./testing/byte-tokenizer.ts";
-import { testModel } from "./testing/create-test-gateway.ts";
+import { testModel, testPlan, testPriceBook } from "./testing/create-test-gateway.ts";
 import { createGate } from "./testing/gate.ts";
-import { createScriptedMainFunction, type Script } from "./testing/scripted-main-function.ts";
+import {
+  COLD_START,
+  createScriptedFunctions,
+  type Script,
+  type ScriptedFunctions,
+} from "./testing/scripted-functions.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 import type { RequestTrace } from "./trace.ts";
+import { unlessAborted } from "./unless-aborted.ts";
 
 const never = new AbortController().signal;
 
@@ -24,10 +36,33 @@ function completionOf(text: string, more: Partial<CompletionRequest> = {}): Comp
   };
 }
 
-function createTestPipeline(script: Partial<Script> = {}) {
-  const main = createScriptedMainFunction({ answer: "Hello, world", ...script });
-  const pipeline = createPipeline({ model: testModel, main: async () => main, clock: () => performance.now() });
-  return { main, pipeline };
+/** Part of a trace whose functions ended by themselves. */
+const COUNTED = {
+  experts: { remoteCalls: 1 },
+  bill: { items: [{ billedMs: 50 }, { billedMs: 1000 }, { billedMs: 10 }] },
+};
+
+/** Gives some tokens and then none for ever. */
+function heldFrom(position: number): (at: number) => Promise<void> {
+  return (at) => (at < position ? Promise.resolve() : new Promise(() => {}));
+}
+
+interface TestPipeline {
+  readonly functions: ScriptedFunctions;
+  readonly pipeline: Pipeline;
+}
+
+function createTestPipeline(script: Partial<Script> = {}, options: Partial<PipelineOptions> = {}): TestPipeline {
+  const functions = createScriptedFunctions({ answer: "Hello, world", ...script });
+  const pipeline = createPipeline({
+    model: testModel,
+    plan: testPlan,
+    priceBook: testPriceBook,
+    acquire: () => functions.acquire(),
+    clock: () => performance.now(),
+    ...options,
+  });
+  return { functions, pipeline };
 }
 
 interface Outcome {
@@ -61,21 +96,25 @@ async function run(pipeline: Pipeline, request: CompletionRequest, signal = neve
 
 describe("prompts", () => {
   it("begin with BOS and keep the names of special tokens as text", async () => {
-    const { main, pipeline } = createTestPipeline();
+    const { functions, pipeline } = createTestPipeline();
     await run(pipeline, completionOf("a<end>"));
-    expect(main.requests[0]?.promptTokens).toEqual([BOS, ...bytesOf("a<end>")]);
+    expect(functions.requests[0]?.promptTokens).toEqual([BOS, ...bytesOf("a<end>")]);
   });
 
   it("of a conversation go through the template, whose special tokens count", async () => {
-    const { main, pipeline } = createTestPipeline();
+    const { functions, pipeline } = createTestPipeline();
     await run(pipeline, completionOf("", { prompt: { type: "chat", messages: [{ role: "user", content: "hi" }] } }));
-    expect(main.requests[0]?.promptTokens).toEqual([...bytesOf("user: hi"), END_OF_TURN, ...bytesOf("assistant:")]);
+    expect(functions.requests[0]?.promptTokens).toEqual([
+      ...bytesOf("user: hi"),
+      END_OF_TURN,
+      ...bytesOf("assistant:"),
+    ]);
   });
 
   it("may be tokens already", async () => {
-    const { main, pipeline } = createTestPipeline();
+    const { functions, pipeline } = createTestPipeline();
     await run(pipeline, completionOf("", { prompt: { type: "tokens", tokens: [BOS, 65, 66] } }));
-    expect(main.requests[0]?.promptTokens).toEqual([BOS, 65, 66]);
+    expect(functions.requests[0]?.promptTokens).toEqual([BOS, 65, 66]);
   });
 
   it.each([
@@ -84,18 +123,16 @@ describe("prompts", () => {
     ["no room for an answer", completionOf("x".repeat(199)), "CONTEXT_LENGTH_EXCEEDED"],
     ["sampling out of range", completionOf("a", { sampling: { ...GREEDY, topP: 2 } }), "SAMPLING_INVALID"],
   ])("with %s are refused before anything starts", async (_name, request, code) => {
-    const { main, pipeline } = createTestPipeline();
+    const { functions, pipeline } = createTestPipeline();
     const { error, events, traces } = await run(pipeline, request);
     expect(error).toMatchObject({ code });
     expect(events).toEqual([]);
-    expect(main.requests).toEqual([]);
+    expect(functions.requests).toEqual([]);
     expect(traces).toMatchObject([{ finishReason: "error", errorCode: code }]);
   });
 
   it("of a conversation need a model with a template", async () => {
-    const main = createScriptedMainFunction({ answer: "" });
-    const model = { ...testModel, template: null };
-    const pipeline = createPipeline({ model, main: async () => main, clock: () => 0 });
+    const { pipeline } = createTestPipeline({}, { model: { ...testModel, template: null } });
     const { error } = await run(pipeline, completionOf("", { prompt: { type: "chat", messages: [] } }));
     expect(error).toMatchObject({ code: "CHAT_TEMPLATE_MISSING" });
   });
@@ -121,11 +158,11 @@ describe("answers", () => {
   });
 
   it("fill what is left of the context at most", async () => {
-    const { main, pipeline } = createTestPipeline();
+    const { functions, pipeline } = createTestPipeline();
     await run(pipeline, completionOf("123456789"));
     await run(pipeline, completionOf("123456789", { maxTokens: 5 }));
     await run(pipeline, completionOf("123456789", { maxTokens: 5_000 }));
-    expect(main.requests.map(({ maxTokens }) => maxTokens)).toEqual([190, 5, 190]);
+    expect(functions.requests.map(({ maxTokens }) => maxTokens)).toEqual([190, 5, 190]);
   });
 
   it("end with the reason of the main function", async () => {
@@ -134,14 +171,27 @@ describe("answers", () => {
     expect(events.at(-1)).toMatchObject({ finishReason: "length" });
   });
 
-  it("end before a stop string and stop the main function", async () => {
-    const { main, pipeline } = createTestPipeline();
-    const { events, text, tokens } = await run(pipeline, completionOf("hi", { stop: [", w"] }));
+  it("end before a stop string, with what the functions counted until then", async () => {
+    const { functions, pipeline } = createTestPipeline();
+    const { events, text, tokens, traces } = await run(pipeline, completionOf("hi", { stop: [", w"] }));
     expect(text).toBe("Hello");
     expect(tokens).toEqual(bytesOf("Hello, w"));
-    expect(events.at(-1)).toMatchObject({ finishReason: "stop", trace: { completionTokens: 8, experts: null } });
-    await main.aborted;
-    expect(main.running).toBe(0);
+    expect(events.at(-1)).toEqual({ type: "end", finishReason: "stop", trace: traces[0] });
+    expect(traces).toMatchObject([{ finishReason: "stop", completionTokens: 8, ...COUNTED }]);
+    await functions.finished;
+    expect(functions).toMatchObject({ running: 0, releases: [1] });
+  });
+
+  it("carry their bill, cold start included, and release the functions once", async () => {
+    const { functions, pipeline } = createTestPipeline();
+    const { traces } = await run(pipeline, completionOf("hi"));
+    const items = traces[0]?.bill.items.map((item) => [item.function, item.phase, item.billedMs]);
+    expect(items).toEqual([
+      ["main", "busy", 50],
+      ["main", "cold-start", 1000],
+      ["experts-0", "busy", 10],
+    ]);
+    expect(functions.releases).toEqual([1]);
   });
 
   it("give whole characters only, and every token in exactly one delta", async () => {
@@ -163,10 +213,10 @@ describe("answers", () => {
   });
 
   it("report the cold start to the first request that used the function, and to no other", async () => {
-    const { main, pipeline } = createTestPipeline();
+    const { pipeline } = createTestPipeline();
     const first = await run(pipeline, completionOf("hi"));
     const second = await run(pipeline, completionOf("hi"));
-    expect(first.traces[0]?.coldStart).toEqual(main.coldStart);
+    expect(first.traces[0]?.coldStart).toEqual(COLD_START);
     expect(second.traces[0]?.coldStart).toBeNull();
   });
 });
@@ -181,9 +231,9 @@ describe("requests that do not complete", () => {
     expect(pipeline.admission.running).toBe(0);
   });
 
-  it("fail when the main function does not start, and leave their place", async () => {
+  it("fail when a function does not start, and leave their place", async () => {
     const failure = remoeError("FUNCTION_START_FAILED", { role: "main", reason: "no memory" });
-    const pipeline = createPipeline({ model: testModel, main: () => Promise.reject(failure), clock: () => 0 });
+    const { pipeline } = createTestPipeline({}, { acquire: () => Promise.reject(failure) });
     const { error, events } = await run(pipeline, completionOf("hi"));
     expect(error).toBe(failure);
     expect(events).toHaveLength(1);
@@ -191,14 +241,16 @@ describe("requests that do not complete", () => {
   });
 
   it("fail when the main function's answer ends without a result", async () => {
-    const main = { ...createScriptedMainFunction({ answer: "" }), async *generate() {} };
-    const pipeline = createPipeline({ model: testModel, main: async () => main, clock: () => 0 });
+    const scripted = createScriptedFunctions({ answer: "" });
+    const acquire = async () => ({ ...(await scripted.acquire()), async *generate() {} });
+    const { pipeline } = createTestPipeline({}, { acquire });
     expect(await run(pipeline, completionOf("hi"))).toMatchObject({ error: { code: "FUNCTION_LOST" } });
+    expect(scripted.releases).toEqual([1]);
   });
 
   it("are cancelled while they wait for their turn", async () => {
     const gate = createGate();
-    const { main, pipeline } = createTestPipeline({ beforeToken: () => gate.opened });
+    const { functions, pipeline } = createTestPipeline({ beforeToken: () => gate.opened });
     const client = new AbortController();
     const first = run(pipeline, completionOf("hi"));
     const second = run(pipeline, completionOf("hi"), client.signal);
@@ -210,49 +262,84 @@ describe("requests that do not complete", () => {
     });
     gate.open();
     expect(await first).toMatchObject({ text: "Hello, world", error: null });
-    expect(main.requests).toHaveLength(1);
+    expect(functions.requests).toHaveLength(1);
   });
 
-  it("are cancelled while the main function starts, which goes on for others", async () => {
-    const main = createScriptedMainFunction({ answer: "ok" });
-    const gate = createGate();
-    const started = gate.opened.then(() => main);
-    const pipeline = createPipeline({ model: testModel, main: () => started, clock: () => 0 });
+  it("are cancelled while the functions start", async () => {
+    const { functions, pipeline } = createTestPipeline(
+      {},
+      { acquire: (signal) => unlessAborted(new Promise(() => {}), signal) },
+    );
     const client = new AbortController();
     const gone = run(pipeline, completionOf("hi"), client.signal);
     await waitUntil(() => pipeline.admission.running === 1);
     client.abort();
     expect(await gone).toMatchObject({ error: { code: "REQUEST_CANCELLED" }, traces: [{ finishReason: "cancelled" }] });
-    gate.open();
-    expect(await run(pipeline, completionOf("hi"))).toMatchObject({ text: "ok" });
-  });
-
-  it("are cancelled while they generate, with the signal's own reason if it is an error of the catalogue", async () => {
-    const gate = createGate();
-    const { main, pipeline } = createTestPipeline({
-      beforeToken: (position) => (position < 3 ? Promise.resolve() : gate.opened),
-    });
-    const server = new AbortController();
-    const reason = remoeError("SHUTTING_DOWN", { retryAfterS: 1 });
-    const cut = run(pipeline, completionOf("hi"), server.signal);
-    await waitUntil(() => main.running === 1);
-    server.abort(reason);
-    expect(await cut).toMatchObject({ error: reason, traces: [{ finishReason: "cancelled", errorCode: null }] });
-    await main.aborted;
+    expect(functions.requests).toEqual([]);
     expect(pipeline.admission.running).toBe(0);
   });
 
-  it("stop the main function and end their trace when the consumer leaves", async () => {
-    const { main, pipeline } = createTestPipeline();
+  it("give functions back that came when the client had just left", async () => {
+    const scripted = createScriptedFunctions({ answer: "ok" });
+    const client = new AbortController();
+    const acquire = async () => {
+      client.abort();
+      return await scripted.acquire();
+    };
+    const { pipeline } = createTestPipeline({}, { acquire });
+    expect(await run(pipeline, completionOf("hi"), client.signal)).toMatchObject({
+      error: { code: "REQUEST_CANCELLED" },
+      traces: [{ finishReason: "cancelled", bill: { items: [{ phase: "cold-start", billedMs: 1000 }] } }],
+    });
+    expect(scripted).toMatchObject({ requests: [], releases: [1] });
+  });
+
+  it("are cancelled while they generate, with the signal's own reason if it is an error of the catalogue", async () => {
+    const { functions, pipeline } = createTestPipeline({ beforeToken: heldFrom(3) });
+    const server = new AbortController();
+    const reason = remoeError("SHUTTING_DOWN", { retryAfterS: 1 });
+    const cut = run(pipeline, completionOf("hi"), server.signal);
+    await waitUntil(() => functions.running === 1);
+    server.abort(reason);
+    const { error, traces } = await cut;
+    expect(error).toBe(reason);
+    expect(traces).toMatchObject([{ finishReason: "cancelled", errorCode: null, ...COUNTED }]);
+    await functions.finished;
+    expect(functions.releases).toEqual([1]);
+    expect(pipeline.admission.running).toBe(0);
+  });
+
+  it("end with what the functions counted when the consumer leaves", async () => {
+    const { functions, pipeline } = createTestPipeline();
     const traces: RequestTrace[] = [];
     for await (const event of pipeline.complete(completionOf("hi"), never, (trace) => traces.push(trace))) {
       if (event.type === "delta") {
         break;
       }
     }
-    await main.aborted;
-    expect(traces).toMatchObject([{ finishReason: "cancelled", completionTokens: 1 }]);
+    await functions.finished;
+    expect(traces).toMatchObject([{ finishReason: "cancelled", completionTokens: 1, ...COUNTED }]);
+    expect(functions.releases).toEqual([1]);
     expect(pipeline.admission.running).toBe(0);
+  });
+
+  it.each(["the client leaves", "a stop string comes"])("are cut off if the functions go on when %s", async (why) => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { functions, pipeline } = createTestPipeline({ beforeToken: heldFrom(3), deaf: true });
+    const client = new AbortController();
+    const stop = why === "a stop string comes" ? ["l"] : [];
+    const cut = run(pipeline, completionOf("hi", { stop }), client.signal);
+    await waitUntil(() => functions.running === 1);
+    if (stop.length === 0) client.abort();
+    await waitUntil(() => vi.getTimerCount() > 0);
+    vi.advanceTimersByTime(999);
+    expect(functions.running).toBe(1);
+    vi.advanceTimersByTime(1);
+    await functions.aborted;
+    const { traces } = await cut;
+    expect(traces).toMatchObject([{ finishReason: stop.length === 0 ? "cancelled" : "stop", experts: null }]);
+    expect(functions.releases).toEqual([1]);
   });
 
   it("may be given up right after they were queued", async () => {

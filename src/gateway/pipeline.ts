@@ -1,13 +1,15 @@
 import { isRemoeError, remoeError } from "../core/errors.ts";
-import type { DoneEvent, GenerateRequest, MainFunction, TokenEvent } from "../functions/protocol.ts";
+import type { DoneEvent, TokenEvent } from "../functions/protocol.ts";
+import type { PriceBook } from "../ledger/price-book.ts";
 import type { Sampling } from "../model/sampling.ts";
 import { createTextStream, type TextStream } from "../model/text-stream.ts";
 import { validateSampling } from "../model/validate-sampling.ts";
+import type { Plan } from "../planner/plan.ts";
+import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
 import { Admission } from "./admission.ts";
 import { encodePrompt, type Prompt, type ServedModel } from "./prompt.ts";
 import type { RequestTrace } from "./trace.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
-import { unlessAborted } from "./unless-aborted.ts";
 
 export interface CompletionRequest {
   readonly requestId: string;
@@ -29,7 +31,7 @@ export interface DeltaEvent {
   readonly tokens: readonly TokenEvent[];
 }
 
-export type FinishReason = DoneEvent["finishReason"];
+export type FinishReason = Exclude<DoneEvent["finishReason"], "cancelled">;
 
 /** A completion is `accepted`, then `delta*`, then `end`. Errors are thrown. */
 export type PipelineEvent =
@@ -40,6 +42,8 @@ export type PipelineEvent =
 /** A request's way through the gateway, for one model. */
 export interface Pipeline {
   readonly model: ServedModel;
+  /** What its bills are made with. */
+  readonly priceBook: PriceBook;
   readonly admission: Admission;
   /**
    * Answers a request. The first event says that it was accepted; until then nothing waits or computes.
@@ -56,8 +60,11 @@ export interface Pipeline {
 
 export interface PipelineOptions {
   readonly model: ServedModel;
-  /** The running main function, started on demand. */
-  readonly main: () => Promise<MainFunction>;
+  /** Where the experts are. */
+  readonly plan: Plan;
+  readonly priceBook: PriceBook;
+  /** The functions of a request, warm or started for it. */
+  readonly acquire: (signal: AbortSignal) => Promise<AcquiredFunctions>;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   /** Defaults to one request at a time and 64 waiting. */
@@ -65,8 +72,7 @@ export interface PipelineOptions {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { model, clock, admission = new Admission({ clock }) } = options;
-  const startMain = createMainStarter(options.main);
+  const { model, plan, priceBook, clock, admission = new Admission({ clock }) } = options;
 
   async function* answer(run: Run): AsyncGenerator<PipelineEvent, FinishReason, void> {
     const place = admission.enter(run.signal);
@@ -74,8 +80,14 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       yield { type: "accepted", promptTokens: run.promptTokens.length };
       await place.admitted;
       run.recorder.admitted();
-      const main = await startMain(run);
-      return yield* generateText(main, model, run);
+      const functions = await options.acquire(run.signal);
+      run.recorder.started(functions);
+      try {
+        run.signal.throwIfAborted();
+        return yield* generateText(functions, model, run);
+      } finally {
+        functions.release();
+      }
     } finally {
       place.leave();
     }
@@ -83,9 +95,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   return {
     model,
+    priceBook,
     admission,
     async *complete(request, signal, onTrace = () => {}) {
-      const recorder = new TraceRecorder({ requestId: request.requestId, model: model.id, clock, onTrace });
+      const recorder = new TraceRecorder({
+        requestId: request.requestId,
+        model: model.id,
+        plan,
+        priceBook,
+        clock,
+        onTrace,
+      });
       try {
         validateSampling(request.sampling, model.tokenizer.size);
         const promptTokens = encodePrompt(request.prompt, model);
@@ -102,17 +122,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
-/** Gets the main function, or stops waiting for it when the signal aborts. */
-function createMainStarter(main: PipelineOptions["main"]): (run: Run) => Promise<MainFunction> {
-  const used = new WeakSet<MainFunction>();
-  return async ({ signal, recorder }) => {
-    const started = await unlessAborted(main(), signal);
-    recorder.started(used.has(started) ? null : started.coldStart);
-    used.add(started);
-    return started;
-  };
-}
-
 /** One accepted request on its way. */
 interface Run {
   readonly request: CompletionRequest;
@@ -121,21 +130,40 @@ interface Run {
   readonly recorder: TraceRecorder;
 }
 
+/** How long a generation that was told to finish has to say what it used. */
+const FAREWELL_MS = 1_000;
+
 async function* generateText(
-  main: MainFunction,
+  functions: AcquiredFunctions,
   model: ServedModel,
   run: Run,
 ): AsyncGenerator<DeltaEvent, FinishReason, void> {
   const leaving = new AbortController();
-  const signal = AbortSignal.any([run.signal, leaving.signal]);
-  const events = main.generate(toGenerateRequest(model, run), signal)[Symbol.asyncIterator]();
+  const events = functions.generate(toGeneration(model, run), leaving.signal)[Symbol.asyncIterator]();
   const text = createTextStream({ piece: (token) => model.tokenizer.piece(token), stop: run.request.stop });
+  const finish = (): void => {
+    functions.finish();
+    setTimeout(() => leaving.abort(run.signal.reason), FAREWELL_MS).unref();
+  };
+  run.signal.addEventListener("abort", finish, { once: true });
   try {
     return yield* readText(events, text, run);
   } finally {
-    // In this order, so that the main function stops computing before anybody waits for it.
-    leaving.abort();
-    await events.return?.();
+    run.signal.removeEventListener("abort", finish);
+    // The function counts what it did up to its end: the bill wants to know, whoever has left.
+    if (!run.signal.aborted && !run.recorder.isDone) finish();
+    await drain(events, run.recorder);
+    leaving.abort(remoeError("REQUEST_CANCELLED", {}));
+  }
+}
+
+async function drain(events: AsyncIterator<TokenEvent | DoneEvent>, recorder: TraceRecorder): Promise<void> {
+  try {
+    for (let next = await events.next(); next.done !== true; next = await events.next()) {
+      if (next.value.type === "done") recorder.done(next.value);
+    }
+  } catch {
+    // The request has ended in its own way before.
   }
 }
 
@@ -145,13 +173,16 @@ async function* readText(
   { recorder, signal }: Run,
 ): AsyncGenerator<DeltaEvent, FinishReason, void> {
   let held: TokenEvent[] = [];
-  let done: DoneEvent | null = null;
   for (let next = await events.next(); next.done !== true; next = await events.next()) {
     const event = next.value;
     if (event.type === "done") {
-      done = event;
-      continue;
+      recorder.done(event);
+      signal.throwIfAborted();
+      const last = text.end();
+      yield* delta(last.text, held);
+      return last.stopped || event.finishReason !== "length" ? "stop" : "length";
     }
+    signal.throwIfAborted();
     recorder.token();
     held.push(event);
     const chunk = text.push(event.token);
@@ -164,14 +195,7 @@ async function* readText(
       held = [];
     }
   }
-  if (done === null) {
-    signal.throwIfAborted();
-    throw remoeError("FUNCTION_LOST", { role: "main", reason: "its answer ended without a result" });
-  }
-  recorder.done(done);
-  const last = text.end();
-  yield* delta(last.text, held);
-  return last.stopped ? "stop" : done.finishReason;
+  throw remoeError("FUNCTION_LOST", { role: "main", reason: "its answer ended without a result" });
 }
 
 function* delta(text: string, tokens: readonly TokenEvent[]): Generator<DeltaEvent, void, void> {
@@ -180,7 +204,7 @@ function* delta(text: string, tokens: readonly TokenEvent[]): Generator<DeltaEve
   }
 }
 
-function toGenerateRequest(model: ServedModel, { request, promptTokens }: Run): GenerateRequest {
+function toGeneration(model: ServedModel, { request, promptTokens }: Run): Generation {
   const left = model.contextLength - promptTokens.length;
   return {
     requestId: request.requestId,

@@ -1,4 +1,5 @@
 import type { RemoeError } from "../core/errors.ts";
+import type { Platform } from "../platform/platform.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -8,6 +9,7 @@ import type { Pipeline } from "./pipeline.ts";
 export interface ServerContext {
   /** By model id; the first is the default. */
   readonly pipelines: ReadonlyMap<string, Pipeline>;
+  readonly platforms: readonly Platform[];
   readonly inFlight: InFlight;
   readonly metrics: Metrics;
   readonly logger: Logger;

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { remoeError } from "../core/errors.ts";
+import { createPlatform } from "../platform/instance-pool.ts";
+import { createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
 import { createLogger } from "./log.ts";
 import { BOS, bytesOf, END_OF_TURN } from "./testing/byte-tokenizer.ts";
-import { createTestGateway, type TestGatewayOptions } from "./testing/create-test-gateway.ts";
+import { createTestGateway, type TestGatewayOptions, testMain } from "./testing/create-test-gateway.ts";
 import { createGate } from "./testing/gate.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 
@@ -13,10 +15,10 @@ const COMPLETIONS = "/v1/completions";
 
 /** A gateway without sockets: requests go straight into its server. */
 function createClient(options: TestGatewayOptions = {}) {
-  const { gateway, main, pipeline } = createTestGateway(options);
+  const { gateway, functions, pipeline } = createTestGateway(options);
   const { server } = gateway;
   return {
-    main,
+    functions,
     pipeline,
     get: (url: string, headers: Record<string, string> = {}) => server.inject({ method: "GET", url, headers }),
     post: (url: string, payload: object, headers: Record<string, string> = {}) =>
@@ -24,6 +26,21 @@ function createClient(options: TestGatewayOptions = {}) {
     send: server.inject.bind(server),
   };
 }
+
+/** What a gateway's first request costs: the scripted functions are cold, then busy. */
+const testBill = {
+  currency: "USD",
+  priceBook: "aws-lambda-x86",
+  total: expect.closeTo(0.000018, 6),
+  gbSeconds: expect.closeTo(1.055),
+  vcpuSeconds: expect.closeTo(1.055),
+  gpuGbSeconds: 0,
+  items: [
+    expect.objectContaining({ function: "main", phase: "busy", requests: 1, billedMs: 50 }),
+    expect.objectContaining({ function: "main", phase: "cold-start", requests: 0, billedMs: 1000 }),
+    expect.objectContaining({ function: "experts-0", phase: "busy", requests: 1, billedMs: 10 }),
+  ],
+};
 
 /** The data of a stream's events; `[DONE]` stays text. */
 function eventsOf(body: string): unknown[] {
@@ -68,6 +85,8 @@ describe("chat completions", () => {
           totalMs: expect.any(Number),
         },
         experts: { localRows: 24, remoteRows: 12, remoteCalls: 1 },
+        faults: { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0, mainRestarts: 0 },
+        bill: testBill,
       },
     });
   });
@@ -87,7 +106,7 @@ describe("chat completions", () => {
       chunk({ role: "assistant", content: "" }),
       chunk({ content: "H" }),
       chunk({ content: "i" }),
-      { ...chunk({}, "stop"), x_remoe: expect.objectContaining({ seed: 7 }) },
+      { ...chunk({}, "stop"), x_remoe: expect.objectContaining({ seed: 7, bill: testBill }) },
       "[DONE]",
     ]);
   });
@@ -103,7 +122,7 @@ describe("chat completions", () => {
     expect(usage).toMatchObject({
       choices: [],
       usage: { prompt_tokens: 19, completion_tokens: 2, total_tokens: 21 },
-      x_remoe: { experts: { localRows: 4, remoteRows: 2, remoteCalls: 1 } },
+      x_remoe: { experts: { localRows: 4, remoteRows: 2, remoteCalls: 1 }, bill: testBill },
     });
     expect(done).toBe("[DONE]");
   });
@@ -131,7 +150,7 @@ describe("chat completions", () => {
   });
 
   it("turn OpenAI's fields into the request of the main function", async () => {
-    const { main, post } = createClient();
+    const { functions, post } = createClient();
     await post(CHAT, {
       ...hello,
       max_completion_tokens: 5,
@@ -148,7 +167,7 @@ describe("chat completions", () => {
       logprobs: true,
       user: "ignored",
     });
-    expect(main.requests[0]).toMatchObject({
+    expect(functions.requests[0]).toMatchObject({
       maxTokens: 5,
       topLogprobs: 0,
       sampling: {
@@ -166,14 +185,14 @@ describe("chat completions", () => {
   });
 
   it("sample at temperature 1 with a random seed, which they report, unless told otherwise", async () => {
-    const { main, post } = createClient({ randomSeed: () => 42 });
+    const { functions, post } = createClient({ randomSeed: () => 42 });
     const response = await post(CHAT, { messages: hello.messages, temperature: null, stop: null });
-    expect(main.requests[0]?.sampling).toMatchObject({ temperature: 1, topP: 1, topK: 0, seed: 42 });
+    expect(functions.requests[0]?.sampling).toMatchObject({ temperature: 1, topP: 1, topK: 0, seed: 42 });
     expect(response.json().x_remoe.seed).toBe(42);
   });
 
   it("read content in parts, developer and tool messages", async () => {
-    const { main, post } = createClient();
+    const { functions, post } = createClient();
     const call = { id: "c1", type: "function", function: { name: "add", arguments: "{}" } };
     await post(CHAT, {
       messages: [
@@ -188,7 +207,7 @@ describe("chat completions", () => {
         { role: "tool", content: "4", tool_call_id: "c1" },
       ],
     });
-    const prompt = main.requests[0]?.promptTokens.map((token) =>
+    const prompt = functions.requests[0]?.promptTokens.map((token) =>
       token === END_OF_TURN ? "|" : String.fromCharCode(token),
     );
     expect(prompt?.join("")).toBe("system: Be brief|assistant: |tool: 4|assistant:");
@@ -221,9 +240,9 @@ describe("text completions", () => {
     ["tokens", [65, 66], [65, 66]],
     ["a batch of one token array", [[65]], [65]],
   ])("take %s as prompt", async (_name, prompt, tokens) => {
-    const { main, post } = createClient();
+    const { functions, post } = createClient();
     await post(COMPLETIONS, { prompt });
-    expect(main.requests[0]?.promptTokens).toEqual(tokens);
+    expect(functions.requests[0]?.promptTokens).toEqual(tokens);
   });
 
   it("report log probabilities in OpenAI's older form, with the offsets of characters", async () => {
@@ -279,12 +298,12 @@ describe("what cannot be honoured is refused with the name of the field", () => 
     ["seed", { seed: 1.5 }],
     ["stream_options.include_usage", { stream_options: { include_usage: "yes" } }],
   ])("%s of a chat completion", async (param, fields) => {
-    const { main, post } = createClient();
+    const { functions, post } = createClient();
     const response = await post(CHAT, { ...hello, ...fields });
     expect(response.statusCode).toBe(400);
     expect(response.json().error).toMatchObject({ type: "invalid_request_error", param });
     expect(response.json().error.message).toContain(`'${param}'`);
-    expect(main.requests).toEqual([]);
+    expect(functions.requests).toEqual([]);
   });
 
   it.each([
@@ -428,7 +447,7 @@ describe("models", () => {
 describe("access", () => {
   it("with a key covers everything but the probes", async () => {
     const { get, post } = createClient({ apiKey: "sk-1", host: "0.0.0.0" });
-    for (const url of ["/v1/models", "/metrics", "/v1/models/x", "/nowhere"]) {
+    for (const url of ["/v1/models", "/metrics", "/remoe/instances", "/v1/models/x", "/nowhere"]) {
       const refused = await get(url);
       expect([url, refused.statusCode, refused.json().error.code]).toEqual([url, 401, "invalid_api_key"]);
     }
@@ -545,6 +564,12 @@ describe("metrics", () => {
       "remoe_e2e_request_latency_seconds_count 2",
       "remoe_cold_start_seconds_sum 1",
       "remoe_cold_start_seconds_count 1",
+      'remoe_invocations_total{role="main"} 2',
+      'remoe_invocations_total{role="experts"} 2',
+      'remoe_billed_seconds_total{role="main",phase="busy"} 0.1',
+      'remoe_billed_seconds_total{role="main",phase="cold-start"} 1',
+      'remoe_gigabyte_seconds_total{role="experts",phase="busy"} 0.01',
+      'remoe_faults_total{kind="lost_replica"} 0',
       'remoe_build_info{version="1.2.3"} 1',
     ]) {
       expect(text).toContain(`${line}\n`);
@@ -556,6 +581,24 @@ describe("metrics", () => {
     const [first, second] = [createClient(), createClient()];
     await first.post(CHAT, hello);
     expect((await second.get("/metrics")).body).toContain("remoe_generation_tokens_total 0\n");
+  });
+});
+
+describe("GET /remoe/instances", () => {
+  it("lists what runs on the gateway's platforms, behind the key", async () => {
+    const platform = createPlatform(createScriptedLauncher());
+    void platform.acquire(testMain);
+    const { get } = createClient({ platforms: [platform], apiKey: "sk-1" });
+    expect((await get("/remoe/instances")).statusCode).toBe(401);
+    const response = await get("/remoe/instances", { authorization: "Bearer sk-1" });
+    expect(response.json()).toEqual({ instances: platform.list() });
+    expect(response.json().instances).toMatchObject([
+      { name: "main", role: "main", state: "starting", memoryMb: 1024 },
+    ]);
+  });
+
+  it("is empty where the gateway was told of no platform", async () => {
+    expect((await createClient().get("/remoe/instances")).json()).toEqual({ instances: [] });
   });
 });
 

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent } from "../functions/protocol.ts";
+import { billRequest } from "../ledger/bill.ts";
+import { functionUsage } from "../ledger/testing/function-usage.ts";
+import type { AcquiredFunctions } from "./acquired-functions.ts";
+import { testPlan, testPriceBook } from "./testing/create-test-gateway.ts";
 import type { RequestTrace } from "./trace.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
 
@@ -9,10 +13,28 @@ const done: DoneEvent = {
   type: "done",
   finishReason: "length",
   completionTokens: 3,
-  timings: { queueMs: 2, prefillMs: 11, decodeMs: 13 },
+  timings: { queueMs: 2, prefillMs: 11, decodeMs: 13, busyMs: 25 },
   experts: { localRows: 4, remoteRows: 5, remoteCalls: 6 },
   activations: { prefill: [[1]], decode: [[2]] },
+  remote: [],
+  faults: { failedCalls: 1, hedgedCalls: 2, lostReplicas: 3, adoptedExperts: 4 },
+  peakMemoryMb: 70,
 };
+
+const usage = [functionUsage({ invocations: 1, busyMs: 25, billedMs: 25, coldStartMs: 6 })];
+
+/** Functions that tell what they are and did. */
+function functionsWith(told: Partial<AcquiredFunctions> = {}): AcquiredFunctions {
+  return {
+    coldStart,
+    mainRestarts: 0,
+    async *generate() {},
+    finish() {},
+    usage: () => usage,
+    release() {},
+    ...told,
+  };
+}
 
 /** A recorder whose clock stands at the time of the next step. */
 function createTimedRecorder() {
@@ -21,6 +43,8 @@ function createTimedRecorder() {
   const recorder = new TraceRecorder({
     requestId: "r",
     model: "m",
+    plan: testPlan,
+    priceBook: testPriceBook,
     clock: () => now,
     onTrace: (trace) => traces.push(trace),
   });
@@ -36,7 +60,7 @@ describe("a request's trace", () => {
     const { at, traces } = createTimedRecorder();
     at(105).accepted(7);
     at(125).admitted();
-    at(165).started(coldStart);
+    at(165).started(functionsWith({ mainRestarts: 1 }));
     at(180).token();
     at(190).token();
     at(204).token();
@@ -64,6 +88,10 @@ describe("a request's trace", () => {
         coldStart,
         experts: done.experts,
         activations: done.activations,
+        plan: testPlan,
+        faults: { failedCalls: 1, hedgedCalls: 2, lostReplicas: 3, adoptedExperts: 4, mainRestarts: 1 },
+        peakMemoryMb: 70,
+        bill: billRequest(usage, testPriceBook),
       },
     ]);
   });
@@ -72,12 +100,14 @@ describe("a request's trace", () => {
     const { at } = createTimedRecorder();
     at(100).accepted(7);
     at(100).admitted();
-    at(100).started(null);
+    at(100).started(functionsWith({ coldStart: null }));
     at(150).token();
     at(170).token();
-    const { timings, experts, activations } = at(200).end("stop");
+    const { timings, experts, activations, faults, peakMemoryMb, bill } = at(200).end("stop");
     expect(timings).toMatchObject({ prefillMs: 50, decodeMs: 20, tpotMs: 20, totalMs: 100 });
-    expect([experts, activations]).toEqual([null, null]);
+    expect([experts, activations, peakMemoryMb]).toEqual([null, null, null]);
+    expect(faults).toEqual({ failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0, mainRestarts: 0 });
+    expect(bill).toEqual(billRequest(usage, testPriceBook));
   });
 
   it("counts an unfinished step until the end and no step that never began", () => {
@@ -94,6 +124,11 @@ describe("a request's trace", () => {
       tpotMs: null,
       totalMs: 40,
     });
+  });
+
+  it("costs nothing before there are functions", () => {
+    const { at } = createTimedRecorder();
+    expect(at(140).end("cancelled").bill).toMatchObject({ total: 0, items: [] });
   });
 
   it("ends once", () => {

@@ -1,15 +1,23 @@
 import type { ErrorCode } from "../core/errors.ts";
-import type { ColdStart, DoneEvent } from "../functions/protocol.ts";
+import type { DoneEvent, FaultCounts } from "../functions/protocol.ts";
+import { billRequest } from "../ledger/bill.ts";
+import type { PriceBook } from "../ledger/price-book.ts";
+import type { Plan } from "../planner/plan.ts";
+import type { AcquiredFunctions } from "./acquired-functions.ts";
 import type { RequestOutcome, RequestTimings, RequestTrace } from "./trace.ts";
 
 export interface TraceRecorderOptions {
   readonly requestId: string;
   readonly model: string;
+  readonly plan: Plan;
+  readonly priceBook: PriceBook;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   /** Called exactly once, when the trace ends. */
   readonly onTrace: (trace: RequestTrace) => void;
 }
+
+const NO_FAULTS: FaultCounts = { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0 };
 
 interface Milestones {
   readonly arrived: number;
@@ -26,7 +34,7 @@ export class TraceRecorder {
   readonly #at: Milestones;
   #promptTokens = 0;
   #completionTokens = 0;
-  #coldStart: ColdStart | null = null;
+  #functions: AcquiredFunctions | null = null;
   #done: DoneEvent | null = null;
   #ended: RequestTrace | null = null;
 
@@ -45,9 +53,9 @@ export class TraceRecorder {
     this.#at.admitted = this.#options.clock();
   }
 
-  /** The main function is there; its cold start belongs to the first request that uses it. */
-  started(coldStart: ColdStart | null): void {
-    this.#coldStart = coldStart;
+  /** The functions are there; a cold start belongs to the request that caused it. */
+  started(functions: AcquiredFunctions): void {
+    this.#functions = functions;
     this.#at.started = this.#options.clock();
   }
 
@@ -55,6 +63,10 @@ export class TraceRecorder {
     this.#completionTokens += 1;
     this.#at.lastToken = this.#options.clock();
     this.#at.firstToken ??= this.#at.lastToken;
+  }
+
+  get isDone(): boolean {
+    return this.#done !== null;
   }
 
   done(event: DoneEvent): void {
@@ -66,7 +78,7 @@ export class TraceRecorder {
     if (this.#ended !== null) {
       return this.#ended;
     }
-    const { requestId, model, clock, onTrace } = this.#options;
+    const { requestId, model, plan, priceBook, clock, onTrace } = this.#options;
     const observed = { at: this.#at, now: clock(), done: this.#done, completionTokens: this.#completionTokens };
     this.#ended = {
       requestId,
@@ -76,9 +88,13 @@ export class TraceRecorder {
       finishReason: outcome,
       errorCode,
       timings: toTimings(observed),
-      coldStart: this.#coldStart,
+      coldStart: this.#functions?.coldStart ?? null,
       experts: this.#done?.experts ?? null,
       activations: this.#done?.activations ?? null,
+      plan,
+      faults: { ...(this.#done?.faults ?? NO_FAULTS), mainRestarts: this.#functions?.mainRestarts ?? 0 },
+      peakMemoryMb: this.#done?.peakMemoryMb ?? null,
+      bill: billRequest(this.#functions?.usage() ?? [], priceBook),
     };
     onTrace(this.#ended);
     return this.#ended;

@@ -1,5 +1,8 @@
 import type { ErrorCode } from "../core/errors.ts";
-import type { ColdStart, DoneEvent } from "../functions/protocol.ts";
+import type { DoneEvent, FaultCounts } from "../functions/protocol.ts";
+import type { ColdStart } from "../functions/spec.ts";
+import type { Bill } from "../ledger/bill.ts";
+import type { Plan } from "../planner/plan.ts";
 
 /** Milliseconds of a request, all seen from the gateway unless stated. */
 export interface RequestTimings {
@@ -21,8 +24,8 @@ export interface RequestTimings {
   readonly totalMs: number;
 }
 
-/** How a request ended: the main function's two reasons, or without a whole answer. */
-export type RequestOutcome = DoneEvent["finishReason"] | "cancelled" | "error";
+/** How a request ended: `stop` and `length` with a whole answer, the others without. */
+export type RequestOutcome = DoneEvent["finishReason"] | "error";
 
 /** The one record of a request. Bill, metrics, access log, `--json` and `x_remoe` all print from it. */
 export interface RequestTrace {
@@ -36,7 +39,14 @@ export interface RequestTrace {
   readonly timings: RequestTimings;
   /** The start of the main function, if this request was the first to use it. */
   readonly coldStart: ColdStart | null;
-  /** What the main function counted; `null` when it was cut short (stop string, cancelled, failed). */
+  /** What the main function counted; `null` when it had no chance to say (killed, failed). */
   readonly experts: DoneEvent["experts"] | null;
   readonly activations: DoneEvent["activations"] | null;
+  /** Where the experts were. */
+  readonly plan: Plan;
+  /** Losses on the way that the answer does not show. */
+  readonly faults: FaultCounts & { readonly mainRestarts: number };
+  /** Most memory of the main function's process so far, in MiB; `null` when it did not say. */
+  readonly peakMemoryMb: number | null;
+  readonly bill: Bill;
 }

@@ -4,6 +4,7 @@ import type { RequestTrace } from "../../gateway/trace.ts";
 import { GREEDY } from "../../model/sampling.ts";
 import { answerPrompt } from "../answer-prompt.ts";
 import { wholeNumber } from "../argument-parsers.ts";
+import { describeBill } from "../describe-bill.ts";
 import { flag } from "../flag.ts";
 import { formatMs } from "../format.ts";
 import { heatMap } from "../heat-map.ts";
@@ -47,8 +48,8 @@ Examples:
 
 async function demo({ once, port }: DemoFlags): Promise<void> {
   const signal = watchInterruption();
-  say(`Remoe ${VERSION}: starting the main function …`);
-  const system = await startSystem({}, signal);
+  say(`Remoe ${VERSION}: starting a main function, and an expert function for half of the experts …`);
+  const system = await startSystem({ plan: { remoteRatio: 0.5 } }, signal);
   try {
     await showPrompt(system, signal);
     if (!once) await serveUntilAborted(system, { port, drainMs: STOP_DEADLINE_MS }, signal);
@@ -81,7 +82,7 @@ function describeTrace(trace: RequestTrace): string {
     ["experts", `${experts?.localRows ?? 0} rows`, `local; ${experts?.remoteRows ?? 0} remote`],
   ];
   const used = activations === null ? "" : heatMap(activations);
-  return `${summariseTrace(trace)}\n${formatTable(rows)}\nExperts used, darker is more often:\n${used}`;
+  return `${summariseTrace(trace)}\n${formatTable(rows)}\nExperts used, darker is more often:\n${used}\n${describeBill(trace).join("\n")}`;
 }
 
 function say(text: string): void {

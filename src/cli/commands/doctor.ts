@@ -6,10 +6,12 @@ import type { Check } from "../doctor/check.ts";
 import {
   checkCacheDirectory,
   checkHugePages,
+  checkLimits,
   checkMemory,
   checkNode,
   checkPlatform,
   checkProcessor,
+  findLimits,
 } from "../doctor/machine-checks.ts";
 import { checkDevices, checkLibraries, checkModel } from "../doctor/model-checks.ts";
 import { flag } from "../flag.ts";
@@ -29,7 +31,7 @@ export function defineDoctor(command: Command): void {
     .action(examine);
 }
 
-function examine({ model = bundledModel(), json }: DoctorFlags): void {
+async function examine({ model = bundledModel(), json }: DoctorFlags): Promise<void> {
   const checks = [
     checkNode(),
     checkPlatform(),
@@ -40,6 +42,7 @@ function examine({ model = bundledModel(), json }: DoctorFlags): void {
     checkModel(model),
     checkCacheDirectory(),
     checkHugePages(),
+    checkLimits(await findLimits()),
   ];
   const ok = checks.every(({ status }) => status !== "fail");
   if (json) {

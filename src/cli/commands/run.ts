@@ -5,6 +5,7 @@ import type { Prompt } from "../../gateway/prompt.ts";
 import { GREEDY, type Sampling } from "../../model/sampling.ts";
 import { type Answer, answerPrompt } from "../answer-prompt.ts";
 import { collect, decimalNumber, duration, wholeNumber } from "../argument-parsers.ts";
+import { describeBill } from "../describe-bill.ts";
 import { flag } from "../flag.ts";
 import { watchInterruption } from "../interruption.ts";
 import { printJson } from "../print-json.ts";
@@ -25,7 +26,6 @@ interface RunFlags extends SystemFlags {
   readonly repeatPenalty: number;
   readonly seed?: number;
   readonly stop: readonly string[];
-  readonly placement: "auto" | "local";
   readonly sloTtft?: number;
   readonly sloTpot?: number;
   readonly json?: boolean;
@@ -43,12 +43,6 @@ export function defineRun(command: Command): void {
   addSystemFlags(command);
   addSamplingFlags(command);
   command
-    .addOption(
-      flag("--placement <mode>", "where experts run: local keeps all in the main function", {
-        choices: ["auto", "local"],
-        initial: "auto",
-      }),
-    )
     .addOption(flag("--slo-ttft <duration>", "objective for the time to the first token", { parse: duration }))
     .addOption(flag("--slo-tpot <duration>", "objective for the mean time between tokens", { parse: duration }))
     .addOption(flag("--json", "print one JSON object instead of the text"))
@@ -59,6 +53,7 @@ export function defineRun(command: Command): void {
 const EXAMPLES = `
 Examples:
   remoe run "Write a hymn about the sea."
+  remoe run --remote-ratio 0.5 "Once upon a time"
   remoe run --raw --temperature 0 --max-tokens 32 "def fibonacci(n):"
   echo "Was ist ein Wald?" | remoe run --json --slo-ttft 500ms`;
 
@@ -128,11 +123,13 @@ function report(answer: Answer, { json, sloTtft, sloTpot }: RunFlags, seed: numb
   }
   const { text, trace } = answer;
   if (!text.endsWith("\n")) process.stdout.write("\n");
-  for (const line of [summariseTrace(trace), ...describeSlo(slo, trace.timings)]) process.stderr.write(`${line}\n`);
+  const lines = [summariseTrace(trace), ...describeSlo(slo, trace.timings), ...describeBill(trace)];
+  process.stderr.write(`${lines.join("\n")}\n`);
 }
 
 function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object {
   const { model, promptTokens, completionTokens, finishReason, timings, coldStart, experts } = trace;
+  const { plan, bill, faults, peakMemoryMb } = trace;
   return {
     model,
     text,
@@ -143,9 +140,11 @@ function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object
     seed,
     timings,
     coldStart,
-    plan: { placement: "local" },
-    bill: null,
+    plan: { placement: plan.layers.length === 0 ? "local" : "split", ...plan },
+    bill,
     experts,
+    faults,
+    peakMemoryMb,
     slo: judgeSlo(slo, timings),
   };
 }

@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { checkCacheDirectory, checkHugePages, checkMemory, checkNode, simdFeatures } from "./machine-checks.ts";
+import {
+  checkCacheDirectory,
+  checkHugePages,
+  checkLimits,
+  checkMemory,
+  checkNode,
+  simdFeatures,
+} from "./machine-checks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "doctor-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -59,5 +66,18 @@ describe("checkHugePages", () => {
     expect(checkHugePages("always [madvise] never")).toMatchObject({ status: "ok", found: "madvise" });
     expect(checkHugePages("always madvise [never]").status).toBe("warn");
     expect(checkHugePages("")).toMatchObject({ status: "ok", found: "not applicable" });
+  });
+});
+
+describe("checkLimits", () => {
+  it("passes where memory and processors are limited", () => {
+    expect(checkLimits({ memory: "cgroup v2", cpu: "cgroup v2" })).toMatchObject({ status: "ok", advice: null });
+  });
+
+  it.each([
+    { memory: "rlimit", cpu: "none" },
+    { memory: "none", cpu: "none" },
+  ] as const)("warns where functions can take more than they are billed for: $memory, $cpu", (limits) => {
+    expect(checkLimits(limits)).toMatchObject({ status: "warn", found: expect.stringContaining(limits.memory) });
   });
 });

@@ -1,6 +1,9 @@
 import { accessSync, constants, mkdirSync, readFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { cacheDirectory } from "../../ggml/probe.ts";
+import { readCgroupFacts } from "../../platform/local/find-cgroup.ts";
+import { createLimiter } from "../../platform/local/limiter.ts";
+import type { Limits } from "../../platform/platform.ts";
 import { formatBytes } from "../format.ts";
 import type { Check } from "./check.ts";
 
@@ -97,6 +100,26 @@ export function checkHugePages(setting = readText("/sys/kernel/mm/transparent_hu
     advice: isOff
       ? "As root: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled (large models decode faster)."
       : null,
+  };
+}
+
+/** What holds local functions to the memory and processors they are billed for, found out by trying. */
+export async function findLimits(): Promise<Limits> {
+  const limiter = await createLimiter(`remoe-doctor-${process.pid}`, readCgroupFacts());
+  await limiter.close();
+  return limiter.limits;
+}
+
+export function checkLimits({ memory, cpu }: Limits): Check {
+  const isLimited = memory !== "none" && cpu !== "none";
+  return {
+    name: "limits",
+    status: isLimited ? "ok" : "warn",
+    found: `memory of functions by ${memory}, processors by ${cpu}`,
+    advice: isLimited
+      ? null
+      : "On Linux run as root or with a delegated control group: functions take more than their bill says otherwise.",
+    details: { memory, cpu },
   };
 }
 

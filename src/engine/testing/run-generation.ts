@@ -3,8 +3,7 @@ import { vi } from "vitest";
 import { Sampler } from "../../model/sampler.ts";
 import { GREEDY } from "../../model/sampling.ts";
 import type { Engine } from "../engine.ts";
-import type { GenerationDone, GenerationRequest, TokenEvent } from "../generation.ts";
-import type { RemoteExperts } from "../runtime.ts";
+import type { GenerationControl, GenerationDone, GenerationRequest, TokenEvent } from "../generation.ts";
 
 export interface Generation {
   readonly tokens: readonly number[];
@@ -14,21 +13,20 @@ export interface Generation {
   readonly done: GenerationDone;
 }
 
-export interface GenerationOptions extends Partial<GenerationRequest> {
-  readonly remote?: RemoteExperts | undefined;
-  readonly signal?: AbortSignal;
-}
+export interface GenerationOptions extends Partial<GenerationRequest>, Partial<GenerationControl> {}
+
+const DEFAULTS = { replayTokens: [], maxTokens: 8, sampling: GREEDY, stopTokens: [], topLogprobs: null };
 
 /** Generates to the end: greedily, 8 tokens, nothing stops it, unless told otherwise. Keeps the logits of every step. */
 export async function runGeneration(
   engine: Engine,
   promptTokens: readonly number[],
-  { remote, signal = new AbortController().signal, ...options }: GenerationOptions = {},
+  { remote, finish, signal = new AbortController().signal, ...options }: GenerationOptions = {},
 ): Promise<Generation> {
-  const request = { maxTokens: 8, sampling: GREEDY, stopTokens: [], topLogprobs: null, promptTokens, ...options };
+  const request = { ...DEFAULTS, promptTokens, ...options };
   using recorded = recordLogits();
   const events: TokenEvent[] = [];
-  for await (const event of engine.generate(request, signal, remote)) {
+  for await (const event of engine.generate(request, { signal, finish, remote })) {
     if (event.type === "token") events.push(event);
     else return { tokens: events.map(({ token }) => token), events, logits: recorded.logits, done: event };
   }

@@ -2,7 +2,7 @@ import type { Native } from "../../ggml/library.ts";
 import type { GgufFile } from "../../gguf/read.ts";
 import type { ExpertSelection } from "../expert-bank.ts";
 import { ExpertEngine } from "../expert-engine.ts";
-import type { RoutedRows } from "../routing.ts";
+import { filterRows } from "../routing.ts";
 import type { RemoteCall, RemoteExperts } from "../runtime.ts";
 import { cpuPlacement } from "../tensor-loader.ts";
 
@@ -31,7 +31,8 @@ export class SplitExperts implements RemoteExperts, Disposable {
   async compute(call: RemoteCall): Promise<void> {
     this.calls.push({ layer: call.layer, rows: call.rows.count });
     for (const { engine, selection } of this.#parts) {
-      const rows = rowsOf(call.rows, selection[call.layer] ?? []);
+      const held = selection[call.layer] ?? [];
+      const rows = filterRows(call.rows, (expert) => held.includes(expert));
       if (rows.count > 0) await engine.compute({ ...call, rows });
     }
   }
@@ -39,10 +40,4 @@ export class SplitExperts implements RemoteExperts, Disposable {
   [Symbol.dispose](): void {
     for (const { engine } of this.#parts) engine[Symbol.dispose]();
   }
-}
-
-function rowsOf(rows: RoutedRows, held: readonly number[]): RoutedRows {
-  const keep = (list: Int32Array): Int32Array => list.filter((_, i) => held.includes(rows.experts[i] as number));
-  const experts = keep(rows.experts);
-  return { count: experts.length, experts, tokens: keep(rows.tokens), slots: keep(rows.slots) };
 }

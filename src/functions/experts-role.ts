@@ -1,0 +1,47 @@
+import { ExpertEngine } from "../engine/expert-engine.ts";
+import { expertsFootprint } from "../engine/footprint.ts";
+import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
+import { cpuPlacement } from "../engine/tensor-loader.ts";
+import type { Native } from "../ggml/library.ts";
+import { modelFingerprint } from "../gguf/fingerprint.ts";
+import { readGguf } from "../gguf/read.ts";
+import type { ExpertCall, ExpertHandler } from "../wire/expert-call.ts";
+import { serveExperts } from "../wire/serve-experts.ts";
+import { checkMemory } from "./memory-limit.ts";
+import type { Serving } from "./serving.ts";
+import type { ExpertsProgram, FunctionStart } from "./spec.ts";
+
+/** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
+export async function startExperts(native: Native, program: ExpertsProgram, start: FunctionStart): Promise<Serving> {
+  const file = readGguf(program.model);
+  const { threads, experts } = program;
+  checkMemory(start, expertsFootprint(file, { experts, threads, maxTokens: BATCH_TOKENS }));
+  const options = { selection: experts, threads, maxTokens: BATCH_TOKENS };
+  const engine = await ExpertEngine.load(native, file, cpuPlacement(native), options);
+  const handler = toHandler(engine, { fingerprint: modelFingerprint(file), experts });
+  const { endpoint, drain } = await serveExperts(handler, start.listen, { secret: start.secret });
+  return { endpoint, weightBytes: engine.weightBytes, drain };
+}
+
+function toHandler(
+  engine: ExpertEngine,
+  { fingerprint, experts: selection }: { readonly fingerprint: string; readonly experts: ExpertsProgram["experts"] },
+): ExpertHandler {
+  const { hidden, expertsPerToken } = engine.hyper;
+  const held = selection.map((experts) => new Set(experts));
+  return {
+    fingerprint,
+    hidden,
+    expertsPerToken,
+    maxTokens: BATCH_TOKENS,
+    holds: (layer, expert) => held[layer]?.has(expert) === true,
+    async compute({ layer, kernel, inputs, tokens, experts }: ExpertCall): Promise<Float32Array> {
+      const count = experts.length;
+      const slots = Int32Array.from({ length: count }, (_, row) => row);
+      const outputs = new Float32Array(count * hidden);
+      const rows = { count, tokens, experts, slots };
+      await engine.compute({ layer, kernel, inputs, rows, outputs, weights: new Float32Array(0) });
+      return outputs;
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { AdoptedExperts } from "../engine/adopted-experts.ts";
+import { Engine } from "../engine/engine.ts";
+import { expertsFootprint, mainFootprint } from "../engine/footprint.ts";
+import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
+import { cpuPlacement } from "../engine/tensor-loader.ts";
+import type { Native } from "../ggml/library.ts";
+import { modelFingerprint } from "../gguf/fingerprint.ts";
+import { readGguf } from "../gguf/read.ts";
+import { Adoption } from "./adoption.ts";
+import { serveMain } from "./main-server.ts";
+import { MainService } from "./main-service.ts";
+import { checkMemory } from "./memory-limit.ts";
+import { ReplicaPool } from "./replica-pool.ts";
+import type { Serving } from "./serving.ts";
+import type { FunctionStart, MainProgram } from "./spec.ts";
+
+/** What reading an expert from the file takes for a moment. */
+const READ_BYTES = 16 * 2 ** 20;
+
+/** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
+export async function startMain(native: Native, program: MainProgram, start: FunctionStart): Promise<Serving> {
+  const file = readGguf(program.model);
+  const { contextLength, threads, numerics, device } = program;
+  const experts = program.experts ?? undefined;
+  const leftBytes = checkMemory(start, mainFootprint(file, { contextLength, threads, numerics, experts }));
+  const engine = await Engine.load(native, file, { contextLength, threads, numerics, device, experts });
+  const clock = () => performance.now();
+  const work = expertsFootprint(file, { experts: [], threads, maxTokens: BATCH_TOKENS });
+  const adoption = new Adoption(
+    () =>
+      new AdoptedExperts(native, file, {
+        placement: cpuPlacement(native),
+        memoryBytes: Math.max(0, leftBytes - work.bufferBytes - READ_BYTES),
+        threads,
+        maxTokens: BATCH_TOKENS,
+      }),
+  );
+  const replicas = new ReplicaPool({
+    secret: start.secret,
+    fingerprint: modelFingerprint(file),
+    hidden: engine.hyper.hidden,
+    clock,
+  });
+  const service = new MainService({ engine, replicas, adoption, clock });
+  const { endpoint, drain } = await serveMain(service, start);
+  return { endpoint, weightBytes: engine.weightBytes, drain };
+}

@@ -1,0 +1,88 @@
+import { remoeError } from "../core/errors.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Adoption } from "./adoption.ts";
+import type { GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
+import { RemoteFunctions } from "./remote-functions.ts";
+import type { ReplicaPool } from "./replica-pool.ts";
+
+export interface MainServiceOptions {
+  readonly engine: Engine;
+  readonly replicas: ReplicaPool;
+  readonly adoption: Adoption;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+}
+
+/** Where a generation's events go. */
+export interface GenerateExchange {
+  /** When the request came in, by the clock. */
+  readonly arrived: number;
+  /** Aborts when the client leaves. */
+  readonly gone: AbortSignal;
+  readonly write: (event: GenerateEvent) => Promise<void>;
+}
+
+/** A generation in progress or waiting for its turn. */
+interface Running {
+  readonly finish: AbortController;
+  readonly remote: RemoteFunctions;
+}
+
+/** What a main function does: generations with an engine and the expert functions that go with it. */
+export class MainService {
+  readonly #options: MainServiceOptions;
+  readonly #running = new Map<string, Running>();
+
+  constructor(options: MainServiceOptions) {
+    this.#options = options;
+  }
+
+  /** @throws what `Engine.generate` throws */
+  async generate(request: GenerateRequest, exchange: GenerateExchange): Promise<void> {
+    const { engine, adoption, clock } = this.#options;
+    const { gone, write } = exchange;
+    const began = clock();
+    const adoptedBefore = adoption.adopted;
+    const finish = new AbortController();
+    const remote = this.#remoteFunctions(request, exchange);
+    this.#running.set(request.requestId, { finish, remote });
+    try {
+      for await (const event of engine.generate(request, { signal: gone, finish: finish.signal, remote })) {
+        if (event.type === "token") await write(event);
+        else
+          await write({
+            ...event,
+            timings: { ...event.timings, queueMs: began - exchange.arrived, busyMs: clock() - began },
+            remote: remote.usage,
+            faults: { ...remote.faults, adoptedExperts: adoption.adopted - adoptedBefore },
+            peakMemoryMb: process.resourceUsage().maxRSS / 1024,
+          });
+      }
+    } finally {
+      this.#running.delete(request.requestId);
+    }
+  }
+
+  finish(requestId: string): void {
+    this.#running.get(requestId)?.finish.abort(remoeError("REQUEST_CANCELLED", {}));
+  }
+
+  provide({ requestId, function: name, index, replica }: ReplicaReady): void {
+    this.#running.get(requestId)?.remote.provide(name, index, replica);
+  }
+
+  #remoteFunctions({ functions, rows, rounding }: GenerateRequest, { gone, write }: GenerateExchange): RemoteFunctions {
+    const { engine, replicas, adoption, clock } = this.#options;
+    return new RemoteFunctions({
+      functions,
+      rows,
+      rounding,
+      hidden: engine.hyper.hidden,
+      connect: (replica) => replicas.get(replica, rows),
+      adopted: adoption,
+      onLost: (event) => void write(event).catch(() => {}),
+      signal: gone,
+      clock,
+    });
+  }
+}

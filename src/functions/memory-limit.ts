@@ -1,0 +1,27 @@
+import { remoeError } from "../core/errors.ts";
+import type { Footprint } from "../engine/footprint.ts";
+import type { FunctionStart } from "./spec.ts";
+
+const MIB = 2 ** 20;
+/** What the process grows by beyond what it has at the start and what its model takes: buffers of sockets, garbage. */
+const SPARE_BYTES = 16 * MIB;
+
+/**
+ * Refuses a memory limit that loading would run into. Called before anything is loaded.
+ * @returns bytes that are left for other things
+ * @throws FUNCTION_MEMORY_TOO_SMALL
+ */
+export function checkMemory(
+  { name, memoryMb }: Pick<FunctionStart, "name" | "memoryMb">,
+  { weightBytes, cacheBytes, bufferBytes }: Footprint,
+): number {
+  const needed = process.memoryUsage.rss() + weightBytes + cacheBytes + bufferBytes + SPARE_BYTES;
+  const left = memoryMb * MIB - needed;
+  if (left >= 0) return left;
+  throw remoeError("FUNCTION_MEMORY_TOO_SMALL", {
+    function: name,
+    limitMb: memoryMb,
+    neededMb: Math.ceil(needed / MIB),
+    weightsMb: Math.ceil(weightBytes / MIB),
+  });
+}

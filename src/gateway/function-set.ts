@@ -1,0 +1,259 @@
+import { isRemoeError, remoeError } from "../core/errors.ts";
+import type {
+  DoneEvent,
+  GenerateRequest,
+  LostEvent,
+  MainFunction,
+  RemoteFunction,
+  RemoteReplica,
+  RowTransfer,
+  TokenEvent,
+} from "../functions/protocol.ts";
+import type { ColdStart } from "../functions/spec.ts";
+import { Meter, type Rounding } from "../ledger/meter.ts";
+import type { FunctionUsage } from "../ledger/usage.ts";
+import type { FunctionSpec, Lease, Platform } from "../platform/platform.ts";
+import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
+import type { FunctionSpecs } from "./function-specs.ts";
+import { unlessAborted } from "./unless-aborted.ts";
+
+/** How often a request survives the loss of its main function, or of the instance in one place. */
+const MOST_RESTARTS = 3;
+/** How long a ready main function waits for expert functions that still start; it can do without them. */
+const COLD_WAIT_MS = 5_000;
+
+export interface FunctionSetOptions {
+  readonly platform: Platform;
+  readonly specs: FunctionSpecs;
+  readonly connect: (lease: Lease) => MainFunction;
+  readonly rows: RowTransfer;
+  readonly rounding: Rounding;
+  /** Held by the main function, in MiB. */
+  readonly gpuMemoryMb: number;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+}
+
+/** A replica of an expert function in this request: a lost instance is replaced in its place. */
+interface Place {
+  readonly name: string;
+  readonly index: number;
+  readonly spec: FunctionSpec;
+  lease: Lease | null;
+  restarts: number;
+}
+
+interface Tally {
+  coldStartMs: number;
+  idleMs: number;
+}
+
+/**
+ * Acquires what a request needs, all at the same time: a cold start takes as long as the slowest function's.
+ * @throws what `Platform.acquire` throws
+ */
+export async function acquireFunctions(options: FunctionSetOptions, signal: AbortSignal): Promise<AcquiredFunctions> {
+  const set = new FunctionSet(options);
+  try {
+    await set.acquire(signal);
+    return set;
+  } catch (error) {
+    set.release();
+    throw error;
+  }
+}
+
+class FunctionSet implements AcquiredFunctions {
+  mainRestarts = 0;
+  readonly #options: FunctionSetOptions;
+  readonly #places: readonly Place[];
+  readonly #tallies = new Map<string, Tally>();
+  readonly #mainMeter: Meter;
+  readonly #leaving = new AbortController();
+  #main: { readonly lease: Lease; readonly client: MainFunction } | null = null;
+  #coldStart: ColdStart | null = null;
+  #requestId: string | null = null;
+  #done: DoneEvent | null = null;
+
+  constructor(options: FunctionSetOptions) {
+    this.#options = options;
+    this.#mainMeter = new Meter(options.rounding);
+    this.#places = options.specs.experts.flatMap(({ name, replicas }) =>
+      replicas.map((spec, index) => ({ name, index, spec, lease: null, restarts: 0 })),
+    );
+  }
+
+  get coldStart(): ColdStart | null {
+    return this.#coldStart;
+  }
+
+  async acquire(signal: AbortSignal): Promise<void> {
+    const places = Promise.all(this.#places.map((place) => this.#fill(place)));
+    const failed = new Promise<never>((_, reject) => places.catch(reject));
+    await unlessAborted(Promise.race([this.#acquireMain(), failed]), signal);
+    await unlessAborted(Promise.race([places, waited(COLD_WAIT_MS)]), signal);
+  }
+
+  async *generate(generation: Generation, signal: AbortSignal): AsyncGenerator<TokenEvent | DoneEvent, void, void> {
+    this.#requestId = generation.requestId;
+    const generated: number[] = [];
+    for (;;) {
+      const began = this.#options.clock();
+      try {
+        yield* this.#attempt({ ...generation, replayTokens: [...generated] }, generated, signal);
+        return;
+      } catch (error) {
+        this.#mainMeter.add(this.#options.clock() - began);
+        if (signal.aborted || !isLost(error) || this.mainRestarts === MOST_RESTARTS) throw error;
+        await this.#restartMain(signal);
+      }
+    }
+  }
+
+  /** One main function's part of the generation. */
+  async *#attempt(
+    request: Omit<GenerateRequest, "functions" | "rows" | "rounding">,
+    generated: number[],
+    signal: AbortSignal,
+  ): AsyncGenerator<TokenEvent | DoneEvent, void, void> {
+    const { rows, rounding } = this.#options;
+    const { client } = this.#main ?? {};
+    if (client === undefined) throw new Error("the main function was released");
+    for await (const event of client.generate({ ...request, functions: this.#remote(), rows, rounding }, signal)) {
+      if (event.type === "lost") {
+        this.#lost(event);
+        continue;
+      }
+      if (event.type === "token") generated.push(event.token);
+      else this.#end(event);
+      yield event;
+      if (event.type === "done") return;
+    }
+    throw remoeError("FUNCTION_LOST", { role: "main", reason: "its answer ended without a result" });
+  }
+
+  #end(done: DoneEvent): void {
+    this.#done = done;
+    this.#mainMeter.add(done.timings.busyMs);
+  }
+
+  finish(): void {
+    if (this.#requestId !== null) void this.#main?.client.finish(this.#requestId);
+  }
+
+  usage(): readonly FunctionUsage[] {
+    const { specs, gpuMemoryMb } = this.#options;
+    const main = this.#usageOf("main", specs.main, { ...this.#mainMeter.totals, gpuMemoryMb });
+    const experts = specs.experts.map(({ name, replicas }) => {
+      const used = this.#done?.remote.find((each) => each.function === name);
+      const { invocations = 0, busyMs = 0, billedMs = 0 } = used ?? {};
+      return this.#usageOf(name, replicas[0] as FunctionSpec, { invocations, busyMs, billedMs, gpuMemoryMb: 0 });
+    });
+    return [main, ...experts];
+  }
+
+  #usageOf(
+    name: string,
+    { memoryMb, vcpus, program }: FunctionSpec,
+    used: Pick<FunctionUsage, "invocations" | "busyMs" | "billedMs" | "gpuMemoryMb">,
+  ): FunctionUsage {
+    const { coldStartMs = 0, idleMs = 0 } = this.#tallies.get(name) ?? {};
+    return { function: name, role: program.role, memoryMb, vcpus, ...used, coldStartMs, idleMs };
+  }
+
+  release(): void {
+    this.#leaving.abort(remoeError("REQUEST_CANCELLED", {}));
+    this.#main?.lease.release();
+    for (const { lease } of this.#places) lease?.release();
+  }
+
+  async #acquireMain(): Promise<void> {
+    if (this.#main !== null) return;
+    const lease = await this.#lease("main", this.#options.specs.main);
+    this.#coldStart ??= lease.coldStart;
+    this.#main = { lease, client: this.#options.connect(lease) };
+  }
+
+  async #restartMain(signal: AbortSignal): Promise<void> {
+    this.mainRestarts++;
+    this.#main?.lease.discard();
+    this.#main = null;
+    await unlessAborted(this.#acquireMain(), signal);
+  }
+
+  /** A lease that comes after the request is over goes back at once. */
+  async #lease(name: string, spec: FunctionSpec): Promise<Lease> {
+    const lease = await this.#options.platform.acquire(spec, this.#leaving.signal);
+    if (this.#leaving.signal.aborted) {
+      lease.release();
+      throw this.#leaving.signal.reason;
+    }
+    const tally = this.#tallies.get(name) ?? { coldStartMs: 0, idleMs: 0 };
+    tally.coldStartMs += lease.coldStart?.totalMs ?? 0;
+    tally.idleMs += lease.idleMs;
+    this.#tallies.set(name, tally);
+    return lease;
+  }
+
+  /** Gets an instance for a place. One that fails to start for passing reasons is left to the main function. */
+  async #fill(place: Place): Promise<void> {
+    try {
+      const lease = await this.#lease(place.name, place.spec);
+      place.lease = lease;
+      void lease.exited.then(() => this.#replace(place, lease));
+      this.#announce(place);
+    } catch (error) {
+      if (!isRemoeError(error) || error.entry.retryable !== true) throw error;
+    }
+  }
+
+  #lost({ function: name, index, instanceId }: LostEvent): void {
+    const place = this.#places.find((each) => each.name === name && each.index === index);
+    if (place === undefined || place.lease === null) return;
+    if (place.lease.instanceId === instanceId) void this.#replace(place, place.lease);
+    // The news of its successor came before the generation did.
+    else this.#announce(place);
+  }
+
+  /** Starts another instance in place of a lost one. */
+  async #replace(place: Place, lost: Lease): Promise<void> {
+    if (place.lease !== lost || this.#leaving.signal.aborted) return;
+    place.lease = null;
+    lost.discard();
+    if (place.restarts === MOST_RESTARTS) return;
+    place.restarts++;
+    // What cannot be started again, the main function computes itself, or says that it cannot.
+    await this.#fill(place).catch(() => {});
+  }
+
+  /** Tells the main function of an instance that was not there, or another one, when the generation began. */
+  #announce(place: Place): void {
+    if (this.#requestId === null) return;
+    const { name, index } = place;
+    const ready = { requestId: this.#requestId, function: name, index, replica: toReplica(place) };
+    void this.#main?.client.provide(ready);
+  }
+
+  #remote(): RemoteFunction[] {
+    return this.#options.specs.experts.map(({ name }) => ({
+      name,
+      replicas: this.#places.filter((place) => place.name === name).map(toReplica),
+    }));
+  }
+}
+
+function toReplica({ name, index, spec, lease }: Place): RemoteReplica {
+  return {
+    instanceId: lease?.instanceId ?? `${name}.${index}`,
+    endpoint: lease?.endpoint ?? null,
+    experts: spec.program.experts ?? [],
+  };
+}
+
+function isLost(error: unknown): boolean {
+  return isRemoeError(error) && error.code === "FUNCTION_LOST";
+}
+
+function waited(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

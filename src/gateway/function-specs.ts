@@ -1,0 +1,108 @@
+import type { MainProgram } from "../functions/spec.ts";
+import type { ExpertSelection, LayerPlan, Plan } from "../planner/plan.ts";
+import type { FunctionSpec } from "../platform/platform.ts";
+
+/** One virtual processor for this much memory, as the paper assumes and most platforms do. */
+const MIB_PER_VCPU = 1024;
+/** Expert calls are short and a function serves them in turn: many requests may hold it at the same time. */
+const EXPERT_CONCURRENCY = 1024;
+
+/** What the specs of a model's functions have in common. */
+export interface ModelProgram {
+  /** Path of the model file. */
+  readonly model: string;
+  readonly layers: number;
+  readonly experts: number;
+  readonly contextLength: number;
+  readonly numerics: MainProgram["numerics"];
+  readonly device: string | null;
+  /** Threads of the main function; `null`: as many as its processors. */
+  readonly threads: number | null;
+  /** Processors of this machine. */
+  readonly processors: number;
+}
+
+/** An expert function as a plan wants it: one spec for each replica. */
+export interface ExpertFunctionSpec {
+  readonly name: string;
+  readonly replicas: readonly FunctionSpec[];
+}
+
+export interface FunctionSpecs {
+  readonly main: FunctionSpec;
+  readonly experts: readonly ExpertFunctionSpec[];
+}
+
+/** An expert function's experts in one of its replicas. */
+function replicaExperts(layers: readonly LayerPlan[], index: number, model: ModelProgram): ExpertSelection {
+  return Array.from({ length: model.layers }, (_, layer) => {
+    const planned = layers.find((each) => each.layer === layer);
+    return planned?.replicas[index] ?? [];
+  });
+}
+
+/** The functions a plan needs. */
+export function toFunctionSpecs({ specMain, layers }: Plan, model: ModelProgram): FunctionSpecs {
+  const { memoryMb } = specMain;
+  const vcpus = toVcpus(memoryMb);
+  const { contextLength, numerics, device } = model;
+  const local = localExperts(layers, model);
+  const main: FunctionSpec = {
+    name: "main",
+    memoryMb,
+    vcpus,
+    concurrency: 1,
+    program: {
+      role: "main",
+      model: model.model,
+      contextLength,
+      numerics,
+      device,
+      threads: model.threads ?? toThreads(vcpus, model),
+      experts: layers.some(({ remote }) => remote.length > 0) ? local : null,
+    },
+  };
+  const names = [...new Set(layers.filter(({ remote }) => remote.length > 0).map((layer) => layer.function))];
+  return { main, experts: names.map((name) => expertFunction(name, layers, model)) };
+}
+
+export function toVcpus(memoryMb: number): number {
+  return memoryMb / MIB_PER_VCPU;
+}
+
+export function toThreads(vcpus: number, { processors }: Pick<ModelProgram, "processors">): number {
+  return Math.min(processors, Math.max(1, Math.ceil(vcpus)));
+}
+
+/** For every layer, the experts that are not remote. */
+export function localExperts(
+  layers: readonly LayerPlan[],
+  model: Pick<ModelProgram, "layers" | "experts">,
+): ExpertSelection {
+  return Array.from({ length: model.layers }, (_, layer) => {
+    const remote = new Set(layers.find((planned) => planned.layer === layer)?.remote);
+    return Array.from({ length: model.experts }, (_, expert) => expert).filter((expert) => !remote.has(expert));
+  });
+}
+
+function expertFunction(name: string, layers: readonly LayerPlan[], model: ModelProgram): ExpertFunctionSpec {
+  const own = layers.filter((layer) => layer.function === name);
+  const memoryMb = Math.max(...own.map((layer) => layer.memoryMb));
+  const vcpus = toVcpus(memoryMb);
+  const count = Math.max(...own.map(({ replicas }) => replicas.length));
+  const replicas = Array.from({ length: count }, (_, index): FunctionSpec => {
+    return {
+      name: index === 0 ? name : `${name}.${index}`,
+      memoryMb,
+      vcpus,
+      concurrency: EXPERT_CONCURRENCY,
+      program: {
+        role: "experts",
+        model: model.model,
+        threads: toThreads(vcpus, model),
+        experts: replicaExperts(own, index, model),
+      },
+    };
+  });
+  return { name, replicas };
+}

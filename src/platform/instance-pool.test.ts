@@ -1,0 +1,396 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { remoeError } from "../core/errors.ts";
+import { createPlatform, type PlatformOptions } from "./instance-pool.ts";
+import type { Exit, FunctionSpec, Lease, Platform } from "./platform.ts";
+import { createManualTime } from "./testing/manual-time.ts";
+import { COLD_START, createScriptedLauncher, type ScriptedStart, STOPPED } from "./testing/scripted-launcher.ts";
+
+const MAIN: FunctionSpec = {
+  name: "main",
+  program: {
+    role: "main",
+    model: "tiny.gguf",
+    contextLength: 64,
+    threads: 1,
+    numerics: "default",
+    device: null,
+    experts: null,
+  },
+  memoryMb: 512,
+  vcpus: 0.5,
+  concurrency: 1,
+};
+const EXPERTS: FunctionSpec = {
+  ...MAIN,
+  name: "experts",
+  program: { role: "experts", model: "tiny.gguf", threads: 1, experts: [[1, 2], []] },
+};
+const SHARED: FunctionSpec = { ...EXPERTS, concurrency: 2 };
+const CRASH: Exit = { reason: "crashed", description: "it was ended by SIGSEGV" };
+
+function createTestPlatform(options: PlatformOptions = {}) {
+  const launcher = createScriptedLauncher();
+  const time = createManualTime();
+  const platform = createPlatform(launcher, { clock: time.clock, schedule: time.schedule, ...options });
+  const events: string[] = [];
+  platform.onEvent((event) => events.push(`${event.type} ${event.instance.id}`));
+  /** The start that came as this one, counted from 0. */
+  const start = (index: number): ScriptedStart => {
+    const found = launcher.starts[index];
+    if (found === undefined) throw new Error(`only ${launcher.starts.length} starts`);
+    return found;
+  };
+  /** A lease of an instance that is ready at once if it must be started. */
+  const lease = async (spec: FunctionSpec): Promise<Lease> => {
+    const acquired = platform.acquire(spec);
+    launcher.starts.at(-1)?.becomeReady();
+    return await acquired;
+  };
+  return { platform, launcher, time, events, start, lease };
+}
+
+/** Everything that can run now has run. */
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const states = (platform: Platform): readonly string[] => platform.list().map(({ id, state }) => `${id} ${state}`);
+
+describe("acquire", () => {
+  it("starts an instance and reports its cold start to the lease that caused it", async () => {
+    const { platform, start } = createTestPlatform();
+    const acquired = platform.acquire(MAIN);
+    expect(states(platform)).toEqual(["main.1 starting"]);
+    start(0).becomeReady();
+    expect(await acquired).toMatchObject({ instanceId: "main.1", endpoint: "unix:/main.1", coldStart: COLD_START });
+    expect(states(platform)).toEqual(["main.1 leased"]);
+  });
+
+  it("gives a warm instance of an equal spec, however that is written, with the time it was idle", async () => {
+    const { lease, time, launcher } = createTestPlatform();
+    const first = await lease(MAIN);
+    first.release();
+    time.advance(30_000);
+    const { concurrency, ...rest } = structuredClone(MAIN);
+    const second = await lease({ concurrency, ...rest });
+    expect(second).toMatchObject({ instanceId: first.instanceId, coldStart: null, idleMs: 30_000 });
+    expect(launcher.starts).toHaveLength(1);
+  });
+
+  it.each([
+    ["memory", { ...MAIN, memoryMb: 513 }],
+    ["vcpus", { ...MAIN, vcpus: 1 }],
+    ["program", { ...MAIN, program: { ...MAIN.program, threads: 2 } }],
+  ])("does not share an instance between specs that differ in %s", async (_, other) => {
+    const { lease } = createTestPlatform();
+    (await lease(MAIN)).release();
+    expect((await lease(other)).instanceId).toBe("main.2");
+  });
+
+  it("prefers the most recently used instance, so that the others can expire", async () => {
+    const { lease } = createTestPlatform();
+    const [first, second] = [await lease(MAIN), await lease(MAIN)];
+    second.release();
+    first.release();
+    expect((await lease(MAIN)).instanceId).toBe("main.1");
+  });
+
+  it("leases an instance to as many as its concurrency says, and idle time counts once", async () => {
+    const { lease, time } = createTestPlatform();
+    (await lease(SHARED)).release();
+    time.advance(5);
+    const leases = [await lease(SHARED), await lease(SHARED), await lease(SHARED)];
+    expect(leases.map(({ instanceId, idleMs }) => [instanceId, idleMs])).toEqual([
+      ["experts.1", 5],
+      ["experts.1", 0],
+      ["experts.2", 0],
+    ]);
+  });
+
+  it("joins a start under way that will have room; one lease reports the cold start", async () => {
+    const { platform, launcher, start } = createTestPlatform();
+    const acquired = [platform.acquire(SHARED), platform.acquire(SHARED), platform.acquire(SHARED)];
+    expect(launcher.starts).toHaveLength(2);
+    start(0).becomeReady();
+    start(1).becomeReady();
+    const leases = await Promise.all(acquired);
+    expect(leases.map(({ instanceId, coldStart }) => [instanceId, coldStart])).toEqual([
+      ["experts.1", COLD_START],
+      ["experts.1", null],
+      ["experts.2", COLD_START],
+    ]);
+  });
+
+  it("rejects all that wait for a start with what it failed of", async () => {
+    const { platform, start, events } = createTestPlatform();
+    const error = remoeError("FUNCTION_OUT_OF_MEMORY", { function: "experts", limitMb: 64, peakMb: 64 });
+    const exits: Exit[] = [];
+    platform.onEvent((event) => event.type === "exited" && exits.push(event.exit));
+    const acquired = [platform.acquire(SHARED), platform.acquire(SHARED)];
+    start(0).fail(error);
+    expect(await Promise.allSettled(acquired)).toEqual(acquired.map(() => ({ status: "rejected", reason: error })));
+    expect(platform.list()).toEqual([]);
+    expect(events).toEqual(["starting experts.1", "exited experts.1"]);
+    expect(exits).toEqual([{ reason: "out-of-memory", description: error.message }]);
+  });
+
+  it("says that the start failed where the platform itself fails", async () => {
+    const { platform, start } = createTestPlatform();
+    const acquired = platform.acquire(MAIN);
+    start(0).fail(new Error("no space left on device"));
+    await expect(acquired).rejects.toMatchObject({
+      code: "FUNCTION_START_FAILED",
+      details: { role: "main", reason: "no space left on device" },
+    });
+  });
+
+  it("names instances so that they can name files and containers", async () => {
+    const { lease } = createTestPlatform();
+    const name = `experts/../ä ${"x".repeat(200)}`;
+    expect((await lease({ ...MAIN, name })).instanceId).toMatch(/^experts_____[_x]{28}\.1$/);
+  });
+});
+
+describe("giving up", () => {
+  const reason = remoeError("REQUEST_CANCELLED", {});
+
+  it("kills a start that nobody else waits for", async () => {
+    const { platform, start, events } = createTestPlatform();
+    const client = new AbortController();
+    const acquired = platform.acquire(MAIN, client.signal);
+    client.abort(reason);
+    await expect(acquired).rejects.toBe(reason);
+    expect(start(0).signal.aborted).toBe(true);
+    await settled();
+    expect(events).toEqual(["starting main.1", "exited main.1"]);
+  });
+
+  it("leaves a start to the others that wait for it, and its cold start with them", async () => {
+    const { platform, start } = createTestPlatform();
+    const client = new AbortController();
+    const first = platform.acquire(SHARED, client.signal);
+    const second = platform.acquire(SHARED);
+    client.abort(reason);
+    await expect(first).rejects.toBe(reason);
+    start(0).becomeReady();
+    expect((await second).coldStart).toEqual(COLD_START);
+  });
+
+  it("stops an instance that became ready all the same", async () => {
+    const { platform, start } = createTestPlatform();
+    const client = new AbortController();
+    const acquired = platform.acquire(MAIN, client.signal);
+    start(0).becomeReady();
+    client.abort(reason);
+    await expect(acquired).rejects.toBe(reason);
+    await settled();
+    expect(start(0).stops).toEqual([0]);
+    expect(states(platform)).toEqual(["main.1 stopping"]);
+  });
+
+  it("does not start what was given up before", async () => {
+    const { platform, launcher } = createTestPlatform();
+    await expect(platform.acquire(MAIN, AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(launcher.starts).toEqual([]);
+  });
+});
+
+describe("the end of an instance", () => {
+  it("comes when it was without lease for the keep-alive time", async () => {
+    const { platform, lease, time, start, events } = createTestPlatform({ keepAliveMs: 1_000 });
+    (await lease(MAIN)).release();
+    time.advance(999);
+    (await lease(MAIN)).release();
+    time.advance(999);
+    expect(states(platform)).toEqual(["main.1 idle"]);
+    time.advance(1);
+    start(0).end();
+    await settled();
+    expect(platform.list()).toEqual([]);
+    expect(events).toEqual([
+      "starting main.1",
+      "ready main.1",
+      ...["leased main.1", "released main.1", "leased main.1", "released main.1"],
+      ...["expired main.1", "exited main.1"],
+    ]);
+  });
+
+  it("by itself takes it out of the pool at once and tells its leases", async () => {
+    const { platform, lease, start } = createTestPlatform();
+    const broken = await lease(MAIN);
+    start(0).end(CRASH);
+    expect(await broken.exited).toEqual(CRASH);
+    expect(platform.list()).toEqual([]);
+    broken.release();
+    expect((await lease(MAIN)).instanceId).toBe("main.2");
+  });
+
+  it("comes at once when a lease discards it", async () => {
+    const { platform, lease, start } = createTestPlatform();
+    const broken = await lease(MAIN);
+    broken.discard();
+    broken.discard();
+    broken.release();
+    expect(start(0).stops).toEqual([0]);
+    expect(states(platform)).toEqual(["main.1 stopping"]);
+    expect((await lease(MAIN)).instanceId).toBe("main.2");
+  });
+
+  it("is not hastened by a lease that is given back twice", async () => {
+    const { platform, lease } = createTestPlatform();
+    const [first] = [await lease(SHARED), await lease(SHARED)];
+    first.release();
+    first.release();
+    first.discard();
+    expect(platform.list()).toMatchObject([{ state: "leased", leases: 1 }]);
+  });
+});
+
+describe("a limit of instances", () => {
+  it("makes place by stopping the idle instance that was used least recently", async () => {
+    const { platform, lease, start } = createTestPlatform({ maxInstances: 2 });
+    const [first, second] = [await lease(MAIN), await lease(MAIN)];
+    second.release();
+    first.release();
+    const acquired = platform.acquire(EXPERTS);
+    expect(states(platform)).toEqual(["main.1 idle", "main.2 stopping"]);
+    start(1).end();
+    await settled();
+    start(2).becomeReady();
+    expect((await acquired).instanceId).toBe("experts.3");
+  });
+
+  it("lets acquires wait in order of arrival for a release or an end", async () => {
+    const { platform, lease, start, launcher } = createTestPlatform({ maxInstances: 1 });
+    const running = await lease(MAIN);
+    const waiting = [platform.acquire(EXPERTS), platform.acquire(MAIN)];
+    running.release();
+    expect(states(platform)).toEqual(["main.1 stopping"]);
+    start(0).end();
+    await settled();
+    start(1).becomeReady();
+    const [first, second] = waiting;
+    (await first)?.discard();
+    expect(launcher.starts).toHaveLength(2);
+    start(1).end();
+    await settled();
+    start(2).becomeReady();
+    expect((await second)?.instanceId).toBe("main.3");
+  });
+
+  it("hands a released instance to who waits for an equal one", async () => {
+    const { platform, lease } = createTestPlatform({ maxInstances: 1 });
+    const running = await lease(MAIN);
+    const waiting = platform.acquire(MAIN);
+    running.release();
+    expect(await waiting).toMatchObject({ instanceId: "main.1", coldStart: null, idleMs: 0 });
+  });
+
+  it("forgets who gave up waiting", async () => {
+    const { platform, lease } = createTestPlatform({ maxInstances: 1 });
+    const running = await lease(MAIN);
+    const client = new AbortController();
+    const waiting = platform.acquire(EXPERTS, client.signal);
+    client.abort(STOPPED);
+    await expect(waiting).rejects.toBe(STOPPED);
+    running.release();
+    expect(states(platform)).toEqual(["main.1 idle"]);
+  });
+});
+
+describe("close", () => {
+  it("stops every instance within the deadline, then the launcher, and refuses new work", async () => {
+    const { platform, lease, start, launcher } = createTestPlatform({ maxInstances: 2 });
+    await lease(MAIN);
+    const starting = platform.acquire(EXPERTS);
+    const queued = platform.acquire(SHARED);
+    const closing = platform.close(300);
+    const refused = { code: "SHUTTING_DOWN", details: { retryAfterS: 1 } };
+    await expect(starting).rejects.toMatchObject(refused);
+    await expect(queued).rejects.toMatchObject(refused);
+    await expect(platform.acquire(MAIN)).rejects.toMatchObject(refused);
+    expect(start(0).stops).toEqual([300]);
+    expect(launcher.closed).toBe(false);
+    start(0).end();
+    await closing;
+    expect(launcher.closed).toBe(true);
+    expect(platform.list()).toEqual([]);
+  });
+
+  it("may be called again", async () => {
+    const { platform } = createTestPlatform();
+    expect(platform.close(0)).toBe(platform.close(0));
+    await platform.close(0);
+  });
+});
+
+describe("whatever happens in whatever order", () => {
+  type Action = "acquire" | "acquire shared" | "ready" | "release" | "discard" | "crash" | "time passes";
+  const actions = fc.array(
+    fc.record({
+      action: fc.constantFrom<Action[]>(
+        "acquire",
+        "acquire shared",
+        "ready",
+        "release",
+        "discard",
+        "crash",
+        "time passes",
+      ),
+      pick: fc.nat(),
+    }),
+    { maxLength: 60 },
+  );
+
+  it("no limit is exceeded, and every acquire is answered in the end", async () => {
+    await fc.assert(fc.asyncProperty(actions, playAndCheck), { seed: 3, numRuns: 200 });
+  });
+
+  async function playAndCheck(script: readonly { readonly action: Action; readonly pick: number }[]): Promise<void> {
+    const stage = createStage();
+    for (const { action, pick } of script) {
+      stage.play[action](pick);
+      await settled();
+      const instances = stage.platform.list();
+      expect(instances.length).toBeLessThanOrEqual(3);
+      expect(instances.filter(({ name, leases }) => leases > (name === "main" ? 1 : 2))).toEqual([]);
+    }
+    while (stage.unanswered() > 0) await stage.bringToAnEnd();
+  }
+
+  function createStage() {
+    const { platform, launcher, time } = createTestPlatform({ maxInstances: 3, keepAliveMs: 10 });
+    const leases: Lease[] = [];
+    let unanswered = 0;
+    const acquire = async (spec: FunctionSpec): Promise<void> => {
+      unanswered += 1;
+      leases.push(await platform.acquire(spec));
+      unanswered -= 1;
+    };
+    const takeLease = (pick: number): Lease | undefined => leases.splice(pick % Math.max(1, leases.length), 1)[0];
+    const recentStart = (pick: number): ScriptedStart | undefined => launcher.starts.at(-1 - (pick % 3));
+    const play: Record<Action, (pick: number) => void> = {
+      acquire: () => void acquire(MAIN),
+      "acquire shared": () => void acquire(SHARED),
+      ready: (pick) => recentStart(pick)?.becomeReady(),
+      release: (pick) => takeLease(pick)?.release(),
+      discard: (pick) => takeLease(pick)?.discard(),
+      crash: (pick) => recentStart(pick)?.end(CRASH),
+      "time passes": (pick) => time.advance(pick % 20),
+    };
+    const bringToAnEnd = async (): Promise<void> => {
+      for (const lease of leases.splice(0)) lease.release();
+      for (const start of launcher.starts) start.becomeReady();
+      for (const start of launcher.starts.filter(({ stops }) => stops.length > 0)) start.end();
+      await settled();
+    };
+    return { platform, play, bringToAnEnd, unanswered: () => unanswered };
+  }
+});
+
+it("a listener that unsubscribed hears nothing more", async () => {
+  const { platform, lease } = createTestPlatform();
+  const heard: string[] = [];
+  platform.onEvent((event) => heard.push(event.type))();
+  await lease(MAIN);
+  expect(heard).toEqual([]);
+});

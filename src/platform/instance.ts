@@ -1,0 +1,62 @@
+import type { ColdStart } from "../functions/spec.ts";
+import type { LaunchedFunction } from "./launcher.ts";
+import type { Exit, FunctionSpec, InstanceReport, InstanceState, Lease } from "./platform.ts";
+
+/** An acquire that has no lease yet. */
+export interface Waiter {
+  readonly spec: FunctionSpec;
+  readonly key: string;
+  resolve(lease: Lease): void;
+  reject(reason: unknown): void;
+}
+
+/** An instance as the pool keeps it, from the decision to start it until it is gone. */
+export class Instance {
+  readonly id: string;
+  readonly spec: FunctionSpec;
+  readonly key: string;
+  /** Stops the start. */
+  readonly start = new AbortController();
+  /** Those that wait for the start, the one that caused it first. */
+  readonly waiters: Set<Waiter>;
+  launched: LaunchedFunction | null = null;
+  leases = 0;
+  stopping = false;
+  /** When the last lease was given back; `null` while leased and before the first lease. */
+  idleSince: number | null = null;
+  /** Larger for instances used later. */
+  lastUse = 0;
+  /** Until a lease has reported it. */
+  coldStart: ColdStart | null = null;
+  cancelExpiry: () => void = () => {};
+  /** Settles when the instance has left the pool, so that who hears of it gets another one. */
+  readonly exited: Promise<Exit>;
+  tellExit: (exit: Exit) => void = () => {};
+
+  constructor(id: string, cause: Waiter) {
+    this.id = id;
+    this.spec = cause.spec;
+    this.key = cause.key;
+    this.waiters = new Set([cause]);
+    this.exited = new Promise((resolve) => {
+      this.tellExit = resolve;
+    });
+  }
+
+  get state(): InstanceState {
+    if (this.stopping) return "stopping";
+    if (this.launched === null) return "starting";
+    return this.leases > 0 ? "leased" : "idle";
+  }
+
+  get hasRoom(): boolean {
+    return !this.stopping && this.leases + this.waiters.size < this.spec.concurrency;
+  }
+
+  report(): InstanceReport {
+    const { name, program, memoryMb, vcpus } = this.spec;
+    const { limits = null, endpoint = null, pid = null } = this.launched ?? {};
+    const { id, state, leases } = this;
+    return { id, name, role: program.role, state, memoryMb, vcpus, limits, endpoint, pid, leases };
+  }
+}

@@ -1,0 +1,78 @@
+import { remoeError, reviveError, type SerialisedError } from "../core/errors.ts";
+import type { StartReport } from "../functions/spec.ts";
+import type { LaunchedFunction } from "./launcher.ts";
+import type { Exit, FunctionSpec } from "./platform.ts";
+
+/** How a function ended, and the most memory it had used. */
+export interface Ending {
+  readonly type: "ended";
+  readonly exit: Exit;
+  readonly peakMb: number;
+}
+
+/** A function that may not be ready yet. */
+export interface RunningInstance {
+  /** The first line it writes; never settles when it writes none. */
+  readonly report: Promise<StartReport>;
+  /** Settles when it has ended and what it left behind is cleared away. */
+  readonly ended: Promise<Ending>;
+  /** Ends it at once; resolves when it has ended. */
+  kill(): Promise<void>;
+  /** Lets it finish its work, until the deadline. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Waits until a function is ready. One that is not wanted any more, or does not become ready, is gone when this throws.
+ * @param settle what is left to do then
+ * @throws FUNCTION_START_FAILED, FUNCTION_OUT_OF_MEMORY, the function's own error, the signal's reason
+ */
+export async function launchFunction<Running extends RunningInstance>(
+  start: () => Running,
+  { spec, settle }: { readonly spec: FunctionSpec; readonly settle: Settle<Running> },
+  signal?: AbortSignal,
+): Promise<LaunchedFunction> {
+  signal?.throwIfAborted();
+  const began = performance.now();
+  const running = start();
+  const kill = (): void => void running.kill();
+  signal?.addEventListener("abort", kill);
+  try {
+    const { endpoint, coldStart } = await untilReady(running, spec);
+    const settled = await settle(running);
+    signal?.throwIfAborted();
+    return {
+      endpoint,
+      ...settled,
+      coldStart: { ...coldStart, totalMs: performance.now() - began },
+      exited: running.ended.then(({ exit }) => exit),
+      stop: (deadlineMs) => running.stop(deadlineMs),
+    };
+  } catch (error) {
+    await running.kill();
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", kill);
+  }
+}
+
+type Settle<Running> = (
+  running: Running,
+) => Pick<LaunchedFunction, "pid" | "limits"> | Promise<Pick<LaunchedFunction, "pid" | "limits">>;
+
+async function untilReady(
+  running: RunningInstance,
+  spec: FunctionSpec,
+): Promise<Extract<StartReport, { readonly type: "ready" }>> {
+  const first = await Promise.race([running.report, running.ended]);
+  if (first.type === "ready") return first;
+  if (first.type === "failed") throw reviveError(first.error as SerialisedError);
+  throw startError(first, spec);
+}
+
+function startError({ exit, peakMb }: Ending, { name, program, memoryMb }: FunctionSpec): Error {
+  return exit.reason === "out-of-memory"
+    ? remoeError("FUNCTION_OUT_OF_MEMORY", { function: name, limitMb: memoryMb, peakMb })
+    : remoeError("FUNCTION_START_FAILED", { role: program.role, reason: exit.description });
+}
