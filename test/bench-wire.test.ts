@@ -26,5 +26,5 @@ describe("remoe bench wire", () => {
       grpc: { ...grpcCosts, polled: grpcCosts },
       notes: [],
     });
-  });
+  }, 120_000);
 });

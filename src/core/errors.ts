@@ -313,6 +313,28 @@ export const ERRORS = {
     hint: "More memory for the main function lets it stand in for lost functions.",
   },
 
+  // History and prediction
+  HISTORY_UNREADABLE: {
+    ...badInput,
+    message: "cannot read the history '{path}': {reason}",
+    hint: "Give a file written by `remoe trace` or a gateway with --history.",
+  },
+  HISTORY_UNWRITABLE: {
+    ...badInput,
+    message: "cannot write the history '{path}': {reason}",
+    hint: "Check that the folder exists, that this user may write to it, and the free space of the disk.",
+  },
+  HISTORY_INVALID: {
+    ...badInput,
+    message: "the history '{path}' cannot be used: {problem}",
+    hint: "It is damaged, or no history: record it again with `remoe trace`.",
+  },
+  HISTORY_FOREIGN: {
+    ...badInput,
+    message: "the history '{path}' belongs to another model: its {what} is {actual}, here it is {expected}",
+    hint: "A history serves the model it was recorded with; record one for this model with `remoe trace`.",
+  },
+
   // Plans and prices
   PLAN_INVALID: {
     ...badInput,

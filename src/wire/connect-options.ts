@@ -14,7 +14,7 @@ export interface ConnectOptions {
   readonly checksum?: boolean;
   /** Most bytes of one request or reply; larger calls are cut. Default: 6,000,000 over HTTP, 256 MiB over sockets. */
   readonly payloadLimit?: number;
-  /** How long after a call begins its wait may keep a processor awake, in milliseconds. Default: 2. */
+  /** How long after a decode call begins its wait may keep a processor awake, in milliseconds. Default: 0.5. */
   readonly pollMs?: number;
   /** For connection and handshake together. Default: 5,000. */
   readonly connectTimeoutMs?: number;
@@ -32,12 +32,18 @@ export interface ClientTls {
 /** Options with every default filled in. */
 export type ResolvedConnectOptions = Required<Omit<ConnectOptions, "tls">> & { readonly tls: ClientTls };
 
+/**
+ * Most calls of a decode are answered by then. Where both functions share a busy processor, one call in a hundred waits
+ * this long for the poller to let the other side run.
+ */
+const DEFAULT_POLL_MS = 0.5;
+
 export function resolveConnectOptions(options: ConnectOptions, endpoint: Endpoint): ResolvedConnectOptions {
   return {
     rowType: "f32",
     checksum: false,
     payloadLimit: defaultPayloadLimit(endpoint),
-    pollMs: 2,
+    pollMs: DEFAULT_POLL_MS,
     connectTimeoutMs: 5_000,
     tls: {},
     ...options,

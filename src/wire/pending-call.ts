@@ -44,7 +44,8 @@ export class PendingCall {
     this.#expiresAt = performance.now() + deadlineMs;
     this.#timer = setTimeout(() => this.#giveUp("timeout", this.#timeout()), deadlineMs);
     signal?.addEventListener("abort", this.#onAbort, { once: true });
-    processPoller.enter(hooks.pollMs);
+    // A batch takes longer than polling lasts, and the other side needs the processor.
+    processPoller.enter(outgoing.call.kernel === "decode" ? hooks.pollMs : 0);
   }
 
   /** Until the deadline. */
