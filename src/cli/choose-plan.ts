@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import { expertsFootprint, type Footprint, mainFootprint } from "../engine/footprint.ts";
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
-import { localExperts, type ModelProgram } from "../gateway/function-specs.ts";
+import { localExperts, type ModelProgram, mainProcessors } from "../gateway/function-specs.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { parsePlan } from "../planner/parse-plan.ts";
 import type { ExpertSelection, Plan } from "../planner/plan.ts";
@@ -35,7 +35,6 @@ const MB_PER_VCPU = 1024;
 export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanOptions = {}): Plan {
   if (options.file !== undefined) return readPlan(options.file, program);
   const { remoteRatio = 0, replicas = 1 } = options;
-  const { processors } = program;
   const experts = (own: readonly number[], remote: readonly number[]): ExpertSelection =>
     Array.from({ length: program.layers }, (_, layer) => (own.includes(layer) ? remote : []));
   const remoteBytes = remoteRatio * expertsFootprint(file, expertProgram(localExperts([], program))).weightBytes;
@@ -48,7 +47,7 @@ export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanO
     replicas,
     memoryMb: (own, remote) => options.expertMemoryMb ?? expertMemory(file, experts(own, remote)),
   });
-  const threads = program.threads ?? processors;
+  const threads = program.threads ?? mainProcessors(planned, program);
   const needed = neededMb(mainFootprint(file, { ...program, threads, experts: localExperts(planned, program) }));
   const memoryMb = options.memoryMb ?? roundUp(Math.max(needed, threads * MB_PER_VCPU));
   return { specMain: { memoryMb }, layers: planned };

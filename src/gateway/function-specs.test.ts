@@ -99,8 +99,15 @@ describe("processors", () => {
     [1536, 1.5, 2],
     [8192, 8, 2],
   ])("of %i MiB are %f, with %i threads on a machine of two", (memoryMb, vcpus, threads) => {
-    const { main, experts } = toFunctionSpecs(planOf([layerPlan(0, { memoryMb })], memoryMb), model);
+    const { experts } = toFunctionSpecs(planOf([layerPlan(0, { memoryMb })], memoryMb), model);
+    const { main } = toFunctionSpecs(planOf([], memoryMb), model);
     for (const spec of [main, experts[0]?.replicas[0]]) expect(spec).toMatchObject({ vcpus, program: { threads } });
+  });
+
+  it("are left to expert functions by a main function that has some: one, unless it is the only one", () => {
+    const threadsOn = (processors: number) =>
+      toFunctionSpecs(planOf([layerPlan(0)], 8192), { ...model, processors }).main.program.threads;
+    expect([threadsOn(4), threadsOn(2), threadsOn(1)]).toEqual([3, 1, 1]);
   });
 
   it("do not decide about the threads of a main function that was given some", () => {

@@ -58,8 +58,8 @@ export function toFunctionSpecs({ specMain, layers }: Plan, model: ModelProgram)
       contextLength,
       numerics,
       device,
-      threads: model.threads ?? toThreads(vcpus, model),
-      experts: layers.some(({ remote }) => remote.length > 0) ? local : null,
+      threads: model.threads ?? toThreads(vcpus, mainProcessors(layers, model)),
+      experts: isSplit(layers) ? local : null,
     },
   };
   const names = [...new Set(layers.filter(({ remote }) => remote.length > 0).map((layer) => layer.function))];
@@ -70,8 +70,20 @@ export function toVcpus(memoryMb: number): number {
   return memoryMb / MIB_PER_VCPU;
 }
 
-export function toThreads(vcpus: number, { processors }: Pick<ModelProgram, "processors">): number {
+function toThreads(vcpus: number, processors: number): number {
   return Math.min(processors, Math.max(1, Math.ceil(vcpus)));
+}
+
+/**
+ * Processors of this machine that a main function may keep busy. One is left to expert functions: threads that wait for
+ * each other lose whole time slices when they have to share a processor.
+ */
+export function mainProcessors(layers: readonly LayerPlan[], { processors }: Pick<ModelProgram, "processors">): number {
+  return isSplit(layers) ? Math.max(1, processors - 1) : processors;
+}
+
+function isSplit(layers: readonly LayerPlan[]): boolean {
+  return layers.some(({ remote }) => remote.length > 0);
 }
 
 /** For every layer, the experts that are not remote. */
@@ -99,7 +111,7 @@ function expertFunction(name: string, layers: readonly LayerPlan[], model: Model
       program: {
         role: "experts",
         model: model.model,
-        threads: toThreads(vcpus, model),
+        threads: toThreads(vcpus, model.processors),
         experts: replicaExperts(own, index, model),
       },
     };
