@@ -27,8 +27,11 @@ export function splitByInstance(
   { layer, kernel, rows }: Pick<RemoteCall, "layer" | "kernel" | "rows">,
   functionOf: (expert: number) => ExpertFunction,
 ): CallPart[] {
+  const functions = new Set<ExpertFunction>();
+  for (const expert of rows.experts) functions.add(functionOf(expert));
+  const [only] = functions;
+  if (functions.size === 1 && only?.replicaCount === 1) return [{ to: only, place: 0, rows }];
   const groups = groupByExpert(rows, rows.count);
-  const functions = new Set(groups.map(({ expert }) => functionOf(expert)));
   return [...functions].flatMap((to) => {
     const own = groups
       .filter(({ expert }) => functionOf(expert) === to)
