@@ -20,7 +20,7 @@ function toFrame(frame: FrameBytes): Frame {
 
 function callFrame(sent: ExpertCall, timeMs: number, hidden = 4): Frame {
   const shape = shapeOf(sent, hidden, "f32");
-  const head = { type: "call", id: 1, rowType: "f32", checksum: false, timeMs } as const;
+  const head = { type: "call", id: 1, rowType: "f32", pollMs: 0, checksum: false, timeMs } as const;
   return toFrame(encodeFrame(head, encodeCall(sent, shape)));
 }
 

@@ -2,8 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { isRemoeError, remoeError } from "../core/errors.ts";
 import { type DecodedCall, decodeCall } from "./call-codec.ts";
 import type { Clock } from "./clock.ts";
+import { Expectation } from "./expectation.ts";
 import type { ExpertCall, ExpertHandler } from "./expert-call.ts";
 import { controlHead, encodeFrame, type Frame, type FrameBytes, type FrameHead } from "./frame.ts";
+import { processPoller } from "./poller.ts";
 import { encodeErrorFrame, encodeReply } from "./reply-codec.ts";
 import { sumRows } from "./sum-rows.ts";
 import { validateCall } from "./validate-call.ts";
@@ -13,6 +15,8 @@ export interface ServiceOptions {
   readonly checksum: boolean;
   readonly payloadLimit: number;
   readonly clock: Clock;
+  /** How long after a reply the function may wait awake for the next call. */
+  readonly pollMs: number;
 }
 
 /** Gets the frame that answers a call, or `null` if its deadline passed before it was computed. */
@@ -31,12 +35,14 @@ export class ExpertService {
   readonly #options: ServiceOptions;
   /** In order of arrival, with the one that is computed in front. */
   readonly #waiting = new Set<WaitingCall>();
+  readonly #expectation: Expectation;
   #running: Promise<void> | null = null;
   #draining = false;
 
   constructor(handler: ExpertHandler, options: ServiceOptions) {
     this.#handler = handler;
     this.#options = options;
+    this.#expectation = new Expectation(processPoller, options.pollMs);
   }
 
   /**
@@ -47,7 +53,9 @@ export class ExpertService {
   submit(frame: Frame, settle: Settle): () => void {
     const decoded = decodeCall(frame);
     const { head } = frame;
-    const waiting = { head, decoded, settle, expiresAt: this.#options.clock.monotonicMs() + head.timeMs };
+    const now = this.#options.clock.monotonicMs();
+    this.#expectation.arrived(now);
+    const waiting = { head, decoded, settle, expiresAt: now + head.timeMs };
     const refusal = this.#refusal(decoded);
     if (refusal !== null) {
       settle(this.#encodeFailure(head, refusal));
@@ -83,6 +91,7 @@ export class ExpertService {
       if (this.#waiting.size > 0) await nextTurn();
     }
     this.#running = null;
+    this.#expectation.answered(this.#options.clock.monotonicMs());
   }
 
   #settle(waiting: WaitingCall, answer: FrameBytes | null): void {

@@ -11,6 +11,8 @@ export interface ServeOptions {
   readonly payloadLimit?: number;
   /** Needed by `tls:` and `https:` endpoints. */
   readonly tls?: ServerTls;
+  /** How long after a reply the function may wait awake for the next call, if calls come that quickly. Default: 1. */
+  readonly pollMs?: number;
   readonly clock?: Clock;
   /** For a peer to prove that it knows the secret. Default: 5,000. */
   readonly handshakeTimeoutMs?: number;
@@ -22,6 +24,8 @@ export interface ServerTls {
   readonly cert: string | Buffer;
 }
 
+const DEFAULT_POLL_MS = 1;
+
 /** Options with every default filled in. */
 export type ResolvedServeOptions = Required<Omit<ServeOptions, "tls">> & { readonly tls: ServerTls | undefined };
 
@@ -29,6 +33,7 @@ export function resolveServeOptions(options: ServeOptions, endpoint: Endpoint): 
   return {
     checksum: false,
     payloadLimit: defaultPayloadLimit(endpoint),
+    pollMs: DEFAULT_POLL_MS,
     clock: systemClock,
     handshakeTimeoutMs: 5_000,
     tls: undefined,
