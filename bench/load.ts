@@ -171,6 +171,7 @@ async function generate(endpoint: string, promptTokens: number, maxTokens: numbe
     sampling: GREEDY,
     stopTokens: [],
     topLogprobs: null,
+    traceTokens: 0,
     functions: [],
     rows: "f32",
     rounding: { granularityMs: 1, minimumMs: 0 },

@@ -11,7 +11,18 @@ import { runRemoe, startRemoe } from "./run-remoe.ts";
 const TINY_MOE = "models/tiny-moe/tiny-moe-q8_0.gguf";
 /** Long enough to be interrupted: without chance, the model repeats itself and never ends. */
 const LONG_RUN = ["run", "--raw", "--temperature", "0", "--max-tokens", "1000", "def main("];
-const COMMANDS = ["run", "serve", "demo", "inspect", "model synth", "doctor", "completion", "version"];
+const HISTORY_COMMANDS = ["trace", "history info", "history export", "history import"];
+const COMMANDS = [
+  "run",
+  "serve",
+  "demo",
+  "inspect",
+  "model synth",
+  "doctor",
+  "completion",
+  "version",
+  ...HISTORY_COMMANDS,
+];
 
 let folder: string;
 beforeAll(() => {

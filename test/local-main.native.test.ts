@@ -91,6 +91,7 @@ const request = (options: Partial<GenerateRequest> = {}): GenerateRequest => ({
   sampling: GREEDY,
   stopTokens: [],
   topLogprobs: null,
+  traceTokens: 0,
   functions: [],
   rows: "f32",
   rounding: ROUNDING,

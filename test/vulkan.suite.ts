@@ -53,6 +53,15 @@ describe.skipIf(reason !== null)("non-expert weights and cache on a Vulkan devic
     },
   );
 
+  it("counts every prompt token of a traced request in every layer", async () => {
+    const long = prompts.flat().slice(0, 150);
+    const { done } = await runGeneration(device, long, { maxTokens: 2, traceTokens: 8 });
+    const { layers, expertsPerToken: k } = device.hyper;
+    const rows = done.activations.prefill.map((layer) => layer.reduce((a, b) => a + b));
+    expect(rows).toEqual(Array(layers).fill(long.length * k));
+    expect(done.samples.prefill.experts).toHaveLength(8 * layers * k);
+  });
+
   it("computes a prompt longer than one pass", async () => {
     const long = prompts.flat().slice(0, 150);
     const there = await runGeneration(device, long, { maxTokens: 2 });

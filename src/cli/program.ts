@@ -35,6 +35,26 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/inspect.ts")).defineInspect,
   },
   {
+    words: ["trace"],
+    summary: "run prompts and keep what they activate",
+    load: async () => (await import("./commands/trace.ts")).defineTrace,
+  },
+  {
+    words: ["history", "info"],
+    summary: "say what a history holds",
+    load: async () => (await import("./commands/history-info.ts")).defineHistoryInfo,
+  },
+  {
+    words: ["history", "export"],
+    summary: "write a history as JSONL or CSV",
+    load: async () => (await import("./commands/history-export.ts")).defineHistoryExport,
+  },
+  {
+    words: ["history", "import"],
+    summary: "append exported records to a history",
+    load: async () => (await import("./commands/history-import.ts")).defineHistoryImport,
+  },
+  {
     words: ["model", "synth"],
     summary: "write a model file of a real model's shape with random weights",
     load: async () => (await import("./commands/model-synth.ts")).defineModelSynth,
@@ -60,6 +80,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-split.ts")).defineBenchSplit,
   },
   {
+    words: ["bench", "predict"],
+    summary: "compare predictors of expert activations",
+    load: async () => (await import("./commands/bench-predict.ts")).defineBenchPredict,
+  },
+  {
     words: ["doctor"],
     summary: "check that Remoe can run on this machine",
     load: async () => (await import("./commands/doctor.ts")).defineDoctor,
@@ -78,6 +103,7 @@ const COMMANDS: readonly CommandEntry[] = [
 
 const GROUPS: Readonly<Record<string, string>> = {
   bench: "run benchmarks",
+  history: "look into recorded histories",
   model: "make model files",
 };
 

@@ -26,6 +26,8 @@ export interface SystemFlags {
   readonly platform: PlatformName;
   readonly keepAlive: number;
   readonly prices: string;
+  readonly history?: string;
+  readonly historyPrivacy: "full" | "counts";
 }
 
 const NUMERICS: readonly Numerics[] = ["default", "exact"];
@@ -112,6 +114,13 @@ function addPlatformFlags(command: Command): Command {
         initially: "10m",
       }),
     )
+    .addOption(flag("--history <file>", "past requests to predict from; each request is added"))
+    .addOption(
+      flag("--history-privacy <mode>", "counts keeps no token ids of prompts", {
+        choices: ["full", "counts"],
+        initial: "full",
+      }),
+    )
     .addOption(flag("--prices <book>", "price book for bills: a name or a JSON file", { initial: DEFAULT_PRICE_BOOK }));
 }
 
@@ -139,6 +148,7 @@ export function toSystemOptions(flags: SystemFlags): SystemOptions {
     priceBook: readPriceBook(flags.prices),
     platform: flags.platform,
     keepAliveMs: flags.keepAlive,
+    history: flags.history === undefined ? undefined : { path: flags.history, privacy: flags.historyPrivacy },
   };
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { remoeError } from "../core/errors.ts";
@@ -11,20 +11,17 @@ import { connectMains } from "../gateway/connect-mains.ts";
 import { acquireFunctions, type FunctionSetOptions } from "../gateway/function-set.ts";
 import { type ModelProgram, toFunctionSpecs } from "../gateway/function-specs.ts";
 import { createPipeline, type Pipeline } from "../gateway/pipeline.ts";
-import type { ServedModel } from "../gateway/prompt.ts";
-import { loadNative } from "../ggml/library.ts";
-import { Vocabulary } from "../ggml/vocabulary.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
 import { DEFAULT_PRICE_BOOK, PRICE_BOOKS } from "../ledger/price-books.ts";
-import { type ChatTemplate, createChatTemplate } from "../model/chat-template.ts";
 import { architectureOf } from "../model/registry.ts";
-import type { Tokenizer } from "../model/tokenizer.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { Platform } from "../platform/platform.ts";
 import { bundledModel } from "./bundled-model.ts";
 import { choosePlan, type PlanOptions } from "./choose-plan.ts";
 import { createNamedPlatform, type PlatformName } from "./create-named-platform.ts";
+import { type HistoryChoice, type OpenLearning, openLearning } from "./open-learning.ts";
+import { chooseContext, readServedModel } from "./served-model.ts";
 
 export interface SystemOptions {
   /** Path of a model file. Defaults to the bundled tiny-moe. */
@@ -40,6 +37,8 @@ export interface SystemOptions {
   readonly numerics?: Numerics | undefined;
   /** Defaults to one request at a time and 64 waiting. */
   readonly admission?: Admission | undefined;
+  /** Past requests, to predict from and to add to. Defaults to none. */
+  readonly history?: HistoryChoice | undefined;
   /** Where the experts are. Defaults to all of them in the main function. */
   readonly plan?: PlanOptions | undefined;
   /** What expert functions send back. Defaults to `f32`. */
@@ -61,9 +60,6 @@ export interface System {
   /** Running requests end until the deadline; then functions are killed. Nothing is left behind. */
   stop(deadlineMs: number): Promise<void>;
 }
-
-/** Long contexts take memory for their cache: more than this only when asked for. */
-const DEFAULT_CONTEXT = 4096;
 
 /** The bundled model answers to its own name, without the quantisation. */
 const BUNDLED_NAME = "tiny-moe";
@@ -93,40 +89,36 @@ export async function startSystem(options: SystemOptions, signal?: AbortSignal):
     },
     signal,
   );
+  let opened: OpenLearning | null = null;
+  const stop = async (deadlineMs: number): Promise<void> => {
+    await platform.close(deadlineMs);
+    await opened?.close();
+  };
   try {
-    const model = servedModel(file, program, options);
+    if (options.history !== undefined) opened = await openLearning(file, options.history, signal);
+    const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : basename(path, ".gguf"));
+    const model = readServedModel(file, modelId, program.contextLength);
     const pipeline = createPipeline({
       model,
       plan,
       priceBook,
       acquire: functions.acquire,
+      learning: opened?.learning,
       clock: () => performance.now(),
       ...(options.admission === undefined ? {} : { admission: options.admission }),
     });
     await functions.ready;
     const { id, contextLength } = model;
-    return { pipeline, platform, plan, model: { id, path, contextLength }, stop: (ms) => platform.close(ms) };
+    return { pipeline, platform, plan, model: { id, path, contextLength }, stop };
   } catch (error) {
-    await platform.close(0);
+    await stop(0);
     throw error;
   }
 }
 
-function servedModel(file: GgufFile, { contextLength }: ModelProgram, { alias, model }: SystemOptions): ServedModel {
-  const tokenizer = new Vocabulary(loadNative(), file.path);
-  return {
-    id: alias ?? (model === undefined ? BUNDLED_NAME : basename(file.path, ".gguf")),
-    created: Math.floor(statSync(file.path).mtimeMs / 1000),
-    contextLength,
-    tokenizer,
-    template: chatTemplate(file, tokenizer),
-  };
-}
-
 function toModelProgram(file: GgufFile, options: SystemOptions): ModelProgram {
   const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
-  const contextLength = options.contextLength ?? Math.min(trained, DEFAULT_CONTEXT);
-  if (contextLength > trained) throw remoeError("CONTEXT_TOO_LONG", { contextLength, trained });
+  const contextLength = chooseContext(trained, options.contextLength);
   return {
     model: file.path,
     layers,
@@ -166,17 +158,4 @@ function acquireEarly(
       return functions;
     },
   };
-}
-
-function chatTemplate({ metadata }: GgufFile, tokenizer: Tokenizer): ChatTemplate | null {
-  if (!metadata.has("tokenizer.chat_template")) return null;
-  const special = (name: string): string | undefined => {
-    const key = `tokenizer.ggml.${name}_token_id`;
-    return metadata.has(key) ? tokenizer.name(metadata.number(key)) : undefined;
-  };
-  const [bosToken, eosToken] = [special("bos"), special("eos")];
-  return createChatTemplate(metadata.string("tokenizer.chat_template"), {
-    ...(bosToken === undefined ? {} : { bosToken }),
-    ...(eosToken === undefined ? {} : { eosToken }),
-  });
 }

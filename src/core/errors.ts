@@ -314,6 +314,11 @@ export const ERRORS = {
   },
 
   // History and prediction
+  PROMPTS_INVALID: {
+    ...badInput,
+    message: "the prompts '{path}' cannot be used: {problem}",
+    hint: "Give a file with one JSON object a line, each with a text `prompt` and, if known, `id` and `domain`.",
+  },
   HISTORY_UNREADABLE: {
     ...badInput,
     message: "cannot read the history '{path}': {reason}",

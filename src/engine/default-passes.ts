@@ -39,7 +39,7 @@ export class DefaultPasses implements PassStrategy {
     const isShort = this.#isSmall && position === 0 && tokens.length <= SHORT_PROMPT;
     if (isShort && this.#complete) {
       const pass = this.#short.get(Math.ceil(tokens.length / ROW_TILE) * ROW_TILE);
-      pass.run(tokens, position, options.observe);
+      pass.run(tokens, position, options);
       return pass.logits;
     }
     const gate = await this.#tiled.run(tokens, position, { ...options, kernel: isShort ? "decode" : "prefill" });
@@ -53,7 +53,7 @@ export class DefaultPasses implements PassStrategy {
     const span = this.#runtime.cache.span(position + 1);
     if (this.#complete) {
       const pass = this.#whole.get(span);
-      pass.run([token], position, options.observe);
+      pass.run([token], position, { ...options, isLast: true });
       return pass.logits;
     }
     const pass = this.#layered.get(span);

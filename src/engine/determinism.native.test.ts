@@ -13,7 +13,7 @@ import type { ExpertSelection } from "./expert-bank.ts";
 import type { GenerationDone } from "./generation.ts";
 import { LayeredPass } from "./layered-pass.ts";
 import { loadRuntime } from "./load-runtime.ts";
-import type { Runtime } from "./runtime.ts";
+import type { GateObserver, Runtime } from "./runtime.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
 import { bitsOf, runGeneration } from "./testing/run-generation.ts";
 import { SplitExperts } from "./testing/split-experts.ts";
@@ -86,7 +86,8 @@ describe.each(MODELS)("the default numerics give the same bits (%s)", (_, file) 
     using layered = new LayeredPass(loaded.runtime, 256);
     for (const [position, token] of promptFor(file, 40).entries()) {
       const chosen: Record<"whole" | "layered", number[][]> = { whole: [], layered: [] };
-      whole.run([token], position, (_layer, experts) => chosen.whole.push([...experts]));
+      const observe: GateObserver = (_layer, experts) => chosen.whole.push([...experts]);
+      whole.run([token], position, { observe, isLast: true });
       const logits = whole.logits.slice();
       await layered.run(token, position, { observe: (_layer, experts) => chosen.layered.push([...experts]) });
       expect(bitsOf([layered.logits])).toBe(bitsOf([logits]));

@@ -63,7 +63,10 @@ export class DevicePass implements Disposable {
     const { layers } = this.#runtime.hyper;
     for (const [layer, step] of this.#steps.slice(0, -1).entries()) {
       this.#device.compute(step.graph);
-      if (layer === layers - 1 && !isLast) return;
+      if (layer === layers - 1) {
+        options.observeUnused?.(layer, this.#downloadChosen("unusedSort", isLast ? tokens.length - 1 : tokens.length));
+        if (!isLast) return;
+      }
       await this.#runExperts(layer, Math.min(tokens.length, this.#rowsIn(layer)), options);
     }
     this.#device.compute((this.#steps.at(-1) as GraphBuilder).graph);
@@ -89,7 +92,7 @@ export class DevicePass implements Disposable {
     const ownWeights = weights.subarray(0, k * rows);
     this.#io.download("input", inputs.subarray(0, hidden * rows));
     if (remote !== undefined) this.#io.download("weights", ownWeights);
-    const chosen = this.#downloadChosen(rows);
+    const chosen = this.#downloadChosen("sort", rows);
     observe?.(layer, chosen);
     const kernel = rows === 1 ? "decode" : "prefill";
     await dispatchExperts(
@@ -113,9 +116,9 @@ export class DevicePass implements Disposable {
     return this.#grouped.run({ kernel, rows, input, output, holder: bank.holderIn(layer) }, this.#lanes);
   }
 
-  #downloadChosen(rows: number): Int32Array {
+  #downloadChosen(name: "sort" | "unusedSort", rows: number): Int32Array {
     const { experts, expertsPerToken: k } = this.#runtime.hyper;
-    this.#io.download("sort", this.#sort.subarray(0, experts * rows));
+    this.#io.download(name, this.#sort.subarray(0, experts * rows));
     const chosen = new Int32Array(k * rows);
     for (let t = 0; t < rows; t++) chosen.set(this.#sort.subarray(t * experts, t * experts + k), t * k);
     return chosen;
@@ -143,7 +146,12 @@ export class DevicePass implements Disposable {
       tokens,
       byHead: false,
     });
-    const keep = (rows: Tensor): Tensor => (this.#rowsIn(layer) === tokens ? rows : g.getRows(rows, t.outRow));
+    const keepsAll = this.#rowsIn(layer) === tokens;
+    if (!keepsAll) {
+      const unused = architecture.gate(g, scope, g.add(attended, x));
+      g.expand(this.#io.pin(g, tensorSource(unused.chosen, 0), "unusedSort"));
+    }
+    const keep = (rows: Tensor): Tensor => (keepsAll ? rows : g.getRows(rows, t.outRow));
     const h = this.#io.pin(g, g.add(keep(attended), keep(x)), "h");
     const gate = architecture.gate(g, scope, h);
     this.#io.pin(g, gate.input, "input");
@@ -198,6 +206,8 @@ function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
     h: f32(hidden, tokens),
     input: f32(hidden, tokens),
     sort: i32(experts, tokens),
+    /** Every token's in the last layer: see `observeUnused`. */
+    unusedSort: i32(experts, tokens),
     weights: f32(k, tokens),
     rows: f32(hidden, k * tokens),
     logits: f32(vocabulary),

@@ -62,7 +62,7 @@ describe("a prompt is refused", () => {
 });
 
 const reason = remoeError("REQUEST_CANCELLED", {});
-const GENERATION = { replayTokens: [], sampling: GREEDY, stopTokens: [], topLogprobs: null };
+const GENERATION = { replayTokens: [], sampling: GREEDY, stopTokens: [], topLogprobs: null, traceTokens: 0 };
 
 describe("aborting", () => {
   /** Aborts when `tokens` of them have come. */

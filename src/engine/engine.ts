@@ -69,8 +69,8 @@ export class Engine implements Disposable {
     request: GenerationRequest,
     { signal, finish, remote }: GenerationControl,
   ): AsyncGenerator<GenerationEvent, void, void> {
-    const tracer = new ExpertTracer(this.hyper.layers, this.hyper.experts);
-    const pass = { observe: tracer.observe, remote: remote && tracer.count(remote) };
+    const tracer = new ExpertTracer(this.hyper, request);
+    const pass = tracer.watch(remote);
     const sequence = Array.from(request.promptTokens);
     const started = this.#clock();
     const logits = await this.#passes.prefill(sequence, { ...pass, signal, finish });
@@ -84,6 +84,7 @@ export class Engine implements Disposable {
       timings: { prefillMs: prefilled - started, decodeMs: this.#clock() - prefilled },
       experts: tracer.traffic,
       activations: tracer.activations,
+      samples: tracer.samples(sequence),
     };
   }
 

@@ -16,17 +16,13 @@ export class ExactPasses implements PassStrategy {
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
     const span = this.#runtime.cache.span(position + tokens.length);
     using pass = new WholePass(this.#runtime, { tokens: tokens.length, span });
-    const last = this.#runtime.hyper.layers - 1;
-    // Nobody needs what the last layer's experts make of the last token of any but the last batch.
-    pass.run(tokens, position, (layer, chosen) => {
-      if (layer < last || options.isLast) options.observe?.(layer, chosen);
-    });
+    pass.run(tokens, position, options);
     return options.isLast ? pass.logits.slice() : undefined;
   }
 
-  async decode(token: number, position: number, { observe }: PassOptions): Promise<Float32Array> {
+  async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
     const pass = this.#single.get(this.#runtime.cache.span(position + 1));
-    pass.run([token], position, observe);
+    pass.run([token], position, { ...options, isLast: true });
     return pass.logits;
   }
 

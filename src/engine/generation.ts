@@ -17,6 +17,11 @@ export interface GenerationRequest {
   readonly stopTokens: readonly number[];
   /** Report each token's log probability and this many alternatives; `null` reports neither. */
   readonly topLogprobs: number | null;
+  /**
+   * Most prompt tokens, and most generated ones, whose chosen experts are reported one by one. More than 0 also makes
+   * the last layer's counts cover every prompt token, which costs its attention and gate for tokens nobody asks about.
+   */
+  readonly traceTokens: number;
 }
 
 /** What goes with a generation while it runs. */
@@ -45,6 +50,20 @@ export interface Activations {
   readonly decode: ActivationCounts;
 }
 
+/** What the gates chose for some tokens of a request. */
+export interface RoutingSample {
+  /** The tokens, in the order of the sequence. */
+  readonly tokens: Uint32Array;
+  /** The k experts of each token in each layer, most probable first: [tokens × layers × k] */
+  readonly experts: Uint16Array;
+}
+
+/** Of at most `traceTokens` tokens each: the prompt's spread evenly over it, and the first that decode computed. */
+export interface RoutingSamples {
+  readonly prefill: RoutingSample;
+  readonly decode: RoutingSample;
+}
+
 /** Routed (token, expert) rows computed in this function / in others, and calls made to those. */
 export interface ExpertTraffic {
   readonly localRows: number;
@@ -62,7 +81,9 @@ export interface GenerationDone {
   readonly completionTokens: number;
   readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
   readonly experts: ExpertTraffic;
+  /** Of the last layer, without tracing: in prefill of the last token only, whose experts alone are computed there. */
   readonly activations: Activations;
+  readonly samples: RoutingSamples;
 }
 
 /** A generation is `token*` and then one `done`. Errors are thrown. */

@@ -58,8 +58,13 @@ export interface RemoteExperts {
 }
 
 export interface PassOptions {
-  /** Sees every gate's choice. */
+  /** Sees every gate's choice whose experts are computed. */
   readonly observe?: GateObserver | undefined;
+  /**
+   * Sees the last layer's choices for tokens of the prompt that nobody needs the output of: all but the last. Their
+   * experts are not computed; asking for the choices costs attention and gate, and changes no bit of anything else.
+   */
+  readonly observeUnused?: GateObserver | undefined;
   /** Needed where experts are missing in this function. */
   readonly remote?: RemoteExperts | undefined;
 }

@@ -68,6 +68,7 @@ export class TiledPrefill implements Disposable {
   /**
    * Computes tokens at consecutive positions from `position` (a multiple of {@link TILE_TOKENS}) on. In the last layer
    * only the cache is filled; for the last batch attention and gate are computed for the last token. → its gate
+   * Where `observeUnused` asks for the gates of the others, they are computed before and leave all else as it is.
    */
   async run(
     tokens: readonly number[],
@@ -75,18 +76,22 @@ export class TiledPrefill implements Disposable {
     { isLast, kernel, ...options }: BatchOptions & { readonly kernel: ExpertKernel },
   ): Promise<GateResult | undefined> {
     const tiles = this.#enter(tokens, position);
-    const { layers } = this.#runtime.hyper;
-    for (let layer = 0; layer < layers - 1; layer++) {
+    const lastLayer = this.#runtime.hyper.layers - 1;
+    for (let layer = 0; layer < lastLayer; layer++) {
       await this.#lanes.run(tiles.map((tile) => this.#projectTask(layer, tile)));
       await this.#lanes.run(tiles.map((tile) => this.#attendTask(layer, tile)));
       await this.#runExperts(layer, tokens.length, { ...options, kernel });
     }
-    await this.#lanes.run(tiles.map((tile) => this.#projectTask(layers - 1, tile)));
+    await this.#lanes.run(tiles.map((tile) => this.#projectTask(lastLayer, tile)));
+    if (options.observeUnused !== undefined) {
+      await this.#lanes.run(tiles.map((tile) => this.#gateOnlyTask(lastLayer, tile)));
+      options.observeUnused(lastLayer, this.#chosen(0, isLast ? tokens.length - 1 : tokens.length));
+    }
     if (!isLast) return undefined;
     const last = lastToken(tiles);
-    await this.#lanes.run([this.#attendTask(layers - 1, last)]);
+    await this.#lanes.run([this.#attendTask(lastLayer, last)]);
     const result = this.#gateResult(last.row + (last.only ?? 0));
-    options.observe?.(layers - 1, result.chosen);
+    options.observe?.(lastLayer, result.chosen);
     return result;
   }
 
@@ -171,27 +176,40 @@ export class TiledPrefill implements Disposable {
   }
 
   #buildAttend(g: GraphBuilder, layer: number, tile: Tile): void {
+    const { architecture, hyper } = this.#runtime;
+    const own = tile.only === undefined ? tile : { ...tile, row: tile.row + tile.only, rows: 1 };
+    const attended = this.#attend(g, layer, tile);
+    const kept = tile.only === undefined ? attended : g.rowAt(attended, tile.only);
+    const h = this.#pinRows(g, g.add(kept, this.#rowsOf(g, "residual", own, hyper.hidden)), "residual", own);
+    const gate = architecture.gate(g, layerScope(this.#runtime, layer), h);
+    this.#pinRows(g, gate.input, "input", own);
+    this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", own);
+    g.expand(this.#pinRows(g, gate.weights, "weights", own));
+  }
+
+  /** What the gate chooses, and nothing that a later stage reads. */
+  #gateOnlyTask(layer: number, tile: Tile): LaneTask {
+    return {
+      nodes: NODES_PER_LAYER,
+      build: (g) => {
+        const { architecture, hyper } = this.#runtime;
+        const h = g.add(this.#attend(g, layer, tile), this.#rowsOf(g, "residual", tile, hyper.hidden));
+        const gate = architecture.gate(g, layerScope(this.#runtime, layer), h);
+        g.expand(this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", tile));
+      },
+    };
+  }
+
+  /** Without the residual: [hidden, rows of the tile] */
+  #attend(g: GraphBuilder, layer: number, tile: Tile): Tensor {
     const { architecture, hyper, cache } = this.#runtime;
-    const { heads, headWidth, hidden } = hyper;
-    const scope = layerScope(this.#runtime, layer);
+    const { heads, headWidth } = hyper;
     const { row, rows, span, attentionRows } = tile;
     const queries = this.#rowsOf(g, "q", { row, rows: attentionRows }, heads * headWidth);
     const mask = g.view2d(this.#io.tensors.mask, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
     const q = g.splitHeads(queries, headWidth, heads);
-    const attended = architecture.attend(g, scope, {
-      q,
-      ...cache.read(g, layer, span),
-      mask,
-      tokens: rows,
-      byHead: false,
-    });
-    const own = tile.only === undefined ? tile : { ...tile, row: row + tile.only, rows: 1 };
-    const kept = tile.only === undefined ? attended : g.rowAt(attended, tile.only);
-    const h = this.#pinRows(g, g.add(kept, this.#rowsOf(g, "residual", own, hidden)), "residual", own);
-    const gate = architecture.gate(g, scope, h);
-    this.#pinRows(g, gate.input, "input", own);
-    this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", own);
-    g.expand(this.#pinRows(g, gate.weights, "weights", own));
+    const cached = { ...cache.read(g, layer, span), mask, tokens: rows, byHead: false };
+    return architecture.attend(g, layerScope(this.#runtime, layer), { q, ...cached });
   }
 
   #runExperts(

@@ -5,7 +5,8 @@ import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
 import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
 import { writeBatchInputs } from "./batch-inputs.ts";
 import type { LayerExperts } from "./expert-bank.ts";
-import { combineExperts, type GateObserver, layerScope, type Runtime } from "./runtime.ts";
+import type { BatchOptions } from "./pass-strategy.ts";
+import { combineExperts, layerScope, type Runtime } from "./runtime.ts";
 
 /** Size of a pass: how many tokens go in, and how many cached positions attention looks at. */
 export interface PassShape {
@@ -14,6 +15,9 @@ export interface PassShape {
   /** See {@link CachedAttention}; llama.cpp does not. */
   readonly byHead?: boolean;
 }
+
+/** Who sees the gates' choices, and whether the batch has the prompt's last token. */
+type Observation = Pick<BatchOptions, "observe" | "observeUnused" | "isLast">;
 
 /**
  * One forward pass through the whole model as a single graph, for a function that holds every expert: the same
@@ -46,25 +50,33 @@ export class WholePass implements Disposable {
   }
 
   /** Tokens at consecutive positions, the first at `position`; fewer than the pass is made for are filled up. */
-  run(tokens: readonly number[], position: number, observe?: GateObserver): void {
+  run(tokens: readonly number[], position: number, options: Observation): void {
     const { span } = this.#shape;
     const { cache } = this.#runtime;
     cache.prepare(span);
     writeBatchInputs(this.#io.views, tokens, { position, span, spareRow: cache.spareRow });
     this.#runtime.backend.computePlan(this.#plan);
-    if (observe !== undefined) this.#report(tokens.length, observe);
+    this.#report(tokens.length, options);
   }
 
-  #report(tokens: number, observe: GateObserver): void {
-    const { experts, expertsPerToken: k, layers } = this.#runtime.hyper;
-    for (let layer = 0; layer < layers; layer++) {
-      const sort = this.#io.views.sorts.subarray(layer * experts * this.#shape.tokens);
-      const rows = Math.min(tokens, this.#rowsIn(layer));
-      for (let t = 0; t < rows; t++) {
-        for (let j = 0; j < k; j++) this.#chosen[t * k + j] = sort[t * experts + j] as number;
-      }
-      observe(layer, this.#chosen.subarray(0, rows * k));
+  #report(tokens: number, { observe, observeUnused, isLast }: Observation): void {
+    const { sorts, unusedSort } = this.#io.views;
+    const { experts, layers } = this.#runtime.hyper;
+    for (let layer = 0; layer < layers - 1; layer++) {
+      observe?.(layer, this.#chosenIn(sorts.subarray(layer * experts * this.#shape.tokens), tokens));
     }
+    observeUnused?.(layers - 1, this.#chosenIn(unusedSort, isLast ? tokens - 1 : tokens));
+    if (!isLast) return;
+    observe?.(layers - 1, this.#chosenIn(sorts.subarray((layers - 1) * experts * this.#shape.tokens), 1));
+  }
+
+  /** The first k of every row of a sort. */
+  #chosenIn(sort: Int32Array, rows: number): Int32Array {
+    const { experts, expertsPerToken: k } = this.#runtime.hyper;
+    for (let t = 0; t < rows; t++) {
+      for (let j = 0; j < k; j++) this.#chosen[t * k + j] = sort[t * experts + j] as number;
+    }
+    return this.#chosen.subarray(0, rows * k);
   }
 
   /** After the last attention only the last token goes on: nobody reads the others. */
@@ -95,6 +107,8 @@ export class WholePass implements Disposable {
     const { tokens, byHead = false } = this.#shape;
     const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask, tokens, byHead });
     if (this.#rowsIn(layer) === this.#shape.tokens) return g.add(attended, x);
+    const unused = architecture.gate(g, scope, g.add(attended, x));
+    g.expand(this.#io.pin(g, tensorSource(unused.chosen, 0), "unusedSort"));
     return g.add(g.getRows(attended, io.outRow), g.getRows(x, io.outRow));
   }
 
@@ -130,7 +144,9 @@ export function wholeBuffers(hyper: HyperParameters, { tokens, span }: PassShape
     mask: f16(span, tokens),
     outRow: i32(1),
     logits: f32(hyper.vocabulary),
-    /** The gate's full sort in every layer, one behind the other. */
+    /** The gate's full sort in every layer, one behind the other; in the last one only of the last token. */
     sorts: i32(hyper.experts, tokens, hyper.layers),
+    /** That of every token in the last layer: see `observeUnused`. */
+    unusedSort: i32(hyper.experts, tokens),
   };
 }

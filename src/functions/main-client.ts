@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import { isRemoeError, remoeError, reviveError } from "../core/errors.ts";
 import { type Endpoint, parseEndpoint } from "../wire/endpoint.ts";
 import { authorisation } from "./authorisation.ts";
+import { decodeEvent } from "./event-line.ts";
 import type { ErrorEvent, GenerateEvent, MainFunction } from "./protocol.ts";
 
 export interface MainClient extends MainFunction {
@@ -30,7 +31,7 @@ export function connectMain(endpoint: string, { secret, whyLost }: ConnectMainOp
       const response = await post(connection, "/generate", { body: request, signal });
       if (response.statusCode !== OK) throw new Error(`it answered with status ${response.statusCode}`);
       for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-        const event = JSON.parse(line) as GenerateEvent;
+        const event = decodeEvent(line);
         if (event.type === "error") throw reviveError(event.error);
         yield event;
         if (event.type === "done") return;

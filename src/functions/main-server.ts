@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { remoeError } from "../core/errors.ts";
 import { formatEndpoint, parseEndpoint } from "../wire/endpoint.ts";
 import { authorisation, isAuthorised } from "./authorisation.ts";
+import { encodeEvent } from "./event-line.ts";
 import type { MainService } from "./main-service.ts";
 import type { FinishRequest, GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
 import { toSerialised } from "./to-serialised.ts";
@@ -122,7 +123,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 /** Waits for a slow reader instead of collecting lines in memory. */
-async function writeLine(response: ServerResponse, line: GenerateEvent, signal: AbortSignal): Promise<void> {
-  if (response.write(`${JSON.stringify(line)}\n`)) return;
+async function writeLine(response: ServerResponse, event: GenerateEvent, signal: AbortSignal): Promise<void> {
+  if (response.write(`${encodeEvent(event)}\n`)) return;
   await once(response, "drain", { signal });
 }

@@ -3,7 +3,7 @@ import type { ExpertSelection } from "../engine/expert-bank.ts";
 import type { GenerationDone, GenerationRequest, TokenEvent } from "../engine/generation.ts";
 import type { Rounding } from "../ledger/meter.ts";
 
-export type { TokenEvent } from "../engine/generation.ts";
+export type { RoutingSample, TokenEvent } from "../engine/generation.ts";
 export type { TokenLogprob } from "../model/logprobs.ts";
 
 /**

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
 import type { DoneEvent, GenerateRequest, LostEvent, MainFunction, ReplicaReady } from "../functions/protocol.ts";
+import { NO_SAMPLES } from "../functions/testing/no-samples.ts";
 import { GREEDY } from "../model/sampling.ts";
 import type { Plan } from "../planner/plan.ts";
 import { createPlatform } from "../platform/instance-pool.ts";
@@ -47,6 +48,7 @@ const GENERATION: Generation = {
   sampling: GREEDY,
   stopTokens: [],
   topLogprobs: null,
+  traceTokens: 0,
 };
 const DONE: DoneEvent = {
   type: "done",
@@ -55,6 +57,7 @@ const DONE: DoneEvent = {
   timings: { prefillMs: 1, decodeMs: 2, queueMs: 0, busyMs: 30.5 },
   experts: { localRows: 6, remoteRows: 6, remoteCalls: 6 },
   activations: { prefill: [[]], decode: [[]] },
+  samples: NO_SAMPLES,
   remote: [{ function: "experts-0", invocations: 6, busyMs: 5.5, billedMs: 6 }],
   faults: { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0 },
   peakMemoryMb: 100,

@@ -7,6 +7,7 @@ import { validateSampling } from "../model/validate-sampling.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
 import { Admission } from "./admission.ts";
+import type { Expectation, Learning } from "./learning.ts";
 import { encodePrompt, type Prompt, type ServedModel } from "./prompt.ts";
 import type { RequestTrace } from "./trace.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
@@ -69,10 +70,12 @@ export interface PipelineOptions {
   readonly clock: () => number;
   /** Defaults to one request at a time and 64 waiting. */
   readonly admission?: Admission;
+  /** Predicts activations and learns from them; by default nothing is predicted or kept. */
+  readonly learning?: Learning | undefined;
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { model, plan, priceBook, clock, admission = new Admission({ clock }) } = options;
+  const { model, plan, priceBook, learning, clock, admission = new Admission({ clock }) } = options;
 
   async function* answer(run: Run): AsyncGenerator<PipelineEvent, FinishReason, void> {
     const place = admission.enter(run.signal);
@@ -80,13 +83,16 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       yield { type: "accepted", promptTokens: run.promptTokens.length };
       await place.admitted;
       run.recorder.admitted();
+      const expectation = learning?.expect(run.request.requestId, run.promptTokens) ?? null;
+      if (expectation !== null) run.recorder.predicted();
       const functions = await options.acquire(run.signal);
       run.recorder.started(functions);
       try {
         run.signal.throwIfAborted();
-        return yield* generateText(functions, model, run);
+        return yield* generateText(functions, model, { ...run, traceTokens: learning?.traceTokens ?? 0 });
       } finally {
         functions.release();
+        if (expectation !== null) learn(learning, expectation, run.recorder);
       }
     } finally {
       place.leave();
@@ -130,13 +136,24 @@ interface Run {
   readonly recorder: TraceRecorder;
 }
 
+/** A request whose prompt ran through every layer is worth learning from, whether or not its answer came to an end. */
+function learn(learning: Learning | undefined, expectation: Expectation, recorder: TraceRecorder): void {
+  const { result } = recorder;
+  if (learning === undefined || result === null || result.completionTokens === 0) return;
+  recorder.learnt(learning.learn(expectation, result));
+}
+
+interface TracedRun extends Run {
+  readonly traceTokens: number;
+}
+
 /** How long a generation that was told to finish has to say what it used. */
 const FAREWELL_MS = 1_000;
 
 async function* generateText(
   functions: AcquiredFunctions,
   model: ServedModel,
-  run: Run,
+  run: TracedRun,
 ): AsyncGenerator<DeltaEvent, FinishReason, void> {
   const leaving = new AbortController();
   const events = functions.generate(toGeneration(model, run), leaving.signal)[Symbol.asyncIterator]();
@@ -151,7 +168,7 @@ async function* generateText(
   } finally {
     run.signal.removeEventListener("abort", finish);
     // The function counts what it did up to its end: the bill wants to know, whoever has left.
-    if (!run.signal.aborted && !run.recorder.isDone) finish();
+    if (!run.signal.aborted && run.recorder.result === null) finish();
     await drain(events, run.recorder);
     leaving.abort(remoeError("REQUEST_CANCELLED", {}));
   }
@@ -204,7 +221,7 @@ function* delta(text: string, tokens: readonly TokenEvent[]): Generator<DeltaEve
   }
 }
 
-function toGeneration(model: ServedModel, { request, promptTokens }: Run): Generation {
+function toGeneration(model: ServedModel, { request, promptTokens, traceTokens }: TracedRun): Generation {
   const left = model.contextLength - promptTokens.length;
   return {
     requestId: request.requestId,
@@ -213,6 +230,7 @@ function toGeneration(model: ServedModel, { request, promptTokens }: Run): Gener
     sampling: request.sampling,
     stopTokens: model.tokenizer.endOfGeneration,
     topLogprobs: request.topLogprobs,
+    traceTokens,
   };
 }
 

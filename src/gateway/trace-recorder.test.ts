@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DoneEvent } from "../functions/protocol.ts";
+import { NO_SAMPLES } from "../functions/testing/no-samples.ts";
 import { billRequest } from "../ledger/bill.ts";
 import { functionUsage } from "../ledger/testing/function-usage.ts";
 import type { AcquiredFunctions } from "./acquired-functions.ts";
@@ -16,6 +17,7 @@ const done: DoneEvent = {
   timings: { queueMs: 2, prefillMs: 11, decodeMs: 13, busyMs: 25 },
   experts: { localRows: 4, remoteRows: 5, remoteCalls: 6 },
   activations: { prefill: [[1]], decode: [[2]] },
+  samples: NO_SAMPLES,
   remote: [],
   faults: { failedCalls: 1, hedgedCalls: 2, lostReplicas: 3, adoptedExperts: 4 },
   peakMemoryMb: 70,
@@ -88,6 +90,7 @@ describe("a request's trace", () => {
         coldStart,
         experts: done.experts,
         activations: done.activations,
+        prediction: null,
         plan: testPlan,
         faults: { failedCalls: 1, hedgedCalls: 2, lostReplicas: 3, adoptedExperts: 4, mainRestarts: 1 },
         peakMemoryMb: 70,

@@ -4,6 +4,7 @@ import { billRequest } from "../ledger/bill.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { AcquiredFunctions } from "./acquired-functions.ts";
+import type { PredictionOutcome } from "./learning.ts";
 import type { RequestOutcome, RequestTimings, RequestTrace } from "./trace.ts";
 
 export interface TraceRecorderOptions {
@@ -23,6 +24,7 @@ interface Milestones {
   readonly arrived: number;
   accepted?: number;
   admitted?: number;
+  predicted?: number;
   started?: number;
   firstToken?: number;
   lastToken?: number;
@@ -36,6 +38,7 @@ export class TraceRecorder {
   #completionTokens = 0;
   #functions: AcquiredFunctions | null = null;
   #done: DoneEvent | null = null;
+  #prediction: PredictionOutcome | null = null;
   #ended: RequestTrace | null = null;
 
   constructor(options: TraceRecorderOptions) {
@@ -65,8 +68,18 @@ export class TraceRecorder {
     this.#at.firstToken ??= this.#at.lastToken;
   }
 
-  get isDone(): boolean {
-    return this.#done !== null;
+  /** What was predicted is known, if anything. */
+  predicted(): void {
+    this.#at.predicted = this.#options.clock();
+  }
+
+  /** The main function's last word, if there was one. */
+  get result(): DoneEvent | null {
+    return this.#done;
+  }
+
+  learnt(prediction: PredictionOutcome): void {
+    this.#prediction = prediction;
   }
 
   done(event: DoneEvent): void {
@@ -91,6 +104,7 @@ export class TraceRecorder {
       coldStart: this.#functions?.coldStart ?? null,
       experts: this.#done?.experts ?? null,
       activations: this.#done?.activations ?? null,
+      prediction: this.#prediction,
       plan,
       faults: { ...(this.#done?.faults ?? NO_FAULTS), mainRestarts: this.#functions?.mainRestarts ?? 0 },
       peakMemoryMb: this.#done?.peakMemoryMb ?? null,
@@ -115,9 +129,9 @@ function toTimings({ at, now, done, completionTokens }: Observed): RequestTiming
   const tokensMs = span(at.firstToken, at.lastToken);
   return {
     queueMs: toWholeMicroseconds(span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0)),
-    predictMs: 0,
+    predictMs: at.predicted === undefined ? 0 : span(at.admitted, at.predicted),
     planMs: 0,
-    coldStartMs: span(at.admitted, at.started),
+    coldStartMs: span(at.predicted ?? at.admitted, at.started),
     prefillMs: done === null ? span(at.started, at.firstToken) : toWholeMicroseconds(done.timings.prefillMs),
     decodeMs: done === null ? tokensMs : toWholeMicroseconds(done.timings.decodeMs),
     ttftMs: at.firstToken === undefined ? null : span(at.arrived, at.firstToken),

@@ -3,6 +3,7 @@ import type { DoneEvent, FaultCounts } from "../functions/protocol.ts";
 import type { ColdStart } from "../functions/spec.ts";
 import type { Bill } from "../ledger/bill.ts";
 import type { Plan } from "../planner/plan.ts";
+import type { PredictionOutcome } from "./learning.ts";
 
 /** Milliseconds of a request, all seen from the gateway unless stated. */
 export interface RequestTimings {
@@ -42,6 +43,8 @@ export interface RequestTrace {
   /** What the main function counted; `null` when it had no chance to say (killed, failed). */
   readonly experts: DoneEvent["experts"] | null;
   readonly activations: DoneEvent["activations"] | null;
+  /** How the prediction of the prompt's activations turned out; `null` where nothing was predicted. */
+  readonly prediction: PredictionOutcome | null;
   /** Where the experts were. */
   readonly plan: Plan;
   /** Losses on the way that the answer does not show. */

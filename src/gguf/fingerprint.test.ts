@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { modelFingerprint } from "./fingerprint.ts";
+import { modelFingerprint, tokenizerFingerprint } from "./fingerprint.ts";
 import { readGguf } from "./read.ts";
 import { GgmlType } from "./types.ts";
 import { writeGguf } from "./write.ts";
@@ -73,5 +73,33 @@ describe("a model's fingerprint", () => {
     const tensors = [{ name: "small", type: GgmlType.F32, shape: [8], data: () => [data] }];
     writeGguf(path("small.gguf"), { metadata: [["general.architecture", { type: "string", value: "moe" }]], tensors });
     expect(modelFingerprint(readGguf(path("small.gguf")))).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe("a vocabulary's fingerprint", () => {
+  interface Words {
+    readonly tokens?: readonly string[];
+    readonly template?: string;
+    readonly base?: number;
+  }
+
+  function fingerprint({ tokens = ["a", "b"], template = "t", base = 1 }: Words = {}): string {
+    writeGguf(path("vocabulary.gguf"), {
+      metadata: [
+        ["general.architecture", { type: "string", value: "moe" }],
+        ["moe.rope.freq_base", { type: "float32", value: base }],
+        ["tokenizer.ggml.tokens", { type: "array", elementType: "string", value: tokens }],
+        ["tokenizer.ggml.bos_token_id", { type: "uint64", value: 1n }],
+        ["tokenizer.chat_template", { type: "string", value: template }],
+      ],
+      tensors: [],
+    });
+    return tokenizerFingerprint(readGguf(path("vocabulary.gguf")));
+  }
+
+  it("is a SHA-256 that changes with the tokens, and with nothing else", () => {
+    expect(fingerprint()).toMatch(/^[0-9a-f]{64}$/);
+    expect(fingerprint({ tokens: ["b", "a"] })).not.toBe(fingerprint());
+    expect(fingerprint({ template: "another", base: 2 })).toBe(fingerprint());
   });
 });

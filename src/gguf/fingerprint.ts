@@ -29,6 +29,14 @@ export function modelFingerprint({ path, metadata, tensors, fileBytes }: GgufFil
   return hash.digest("hex");
 }
 
+/** Tells vocabularies apart: a digest (SHA-256, hex) of everything a file says of how text becomes tokens. */
+export function tokenizerFingerprint({ metadata }: GgufFile): string {
+  const entries = Array.from(metadata.keys())
+    .filter((key) => key.startsWith("tokenizer.ggml."))
+    .map((key) => [key, metadata.value(key)]);
+  return createHash("sha256").update(JSON.stringify(entries, plainNumber)).digest("hex");
+}
+
 function plainNumber(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }

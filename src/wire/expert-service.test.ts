@@ -20,7 +20,7 @@ function toFrame(frame: FrameBytes): Frame {
 
 function callFrame(sent: ExpertCall, timeMs: number, hidden = 4): Frame {
   const shape = shapeOf(sent, hidden, "f32");
-  const head = { type: "call", id: 1, rowType: "f32", pollMs: 0, checksum: false, timeMs } as const;
+  const head = { type: "call", id: 1, rowType: "f32", checksum: false, timeMs } as const;
   return toFrame(encodeFrame(head, encodeCall(sent, shape)));
 }
 
@@ -33,7 +33,7 @@ function createService(over: Partial<ExpertHandler> = {}, payloadLimit = 1 << 20
   const clock = { monotonicMs: () => time.now, unixMs: () => 0 };
   const service = new ExpertService(
     { ...handler, ...over },
-    { endpoint: "unix:/e", checksum: false, payloadLimit, clock },
+    { endpoint: "unix:/e", checksum: false, pollMs: 0, payloadLimit, clock },
   );
 
   function submit(sent = call, timeMs = 1000, hidden = 4) {

@@ -129,7 +129,7 @@ function report(answer: Answer, { json, sloTtft, sloTpot }: RunFlags, seed: numb
 
 function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object {
   const { model, promptTokens, completionTokens, finishReason, timings, coldStart, experts } = trace;
-  const { plan, bill, faults, peakMemoryMb } = trace;
+  const { plan, bill, faults, peakMemoryMb, prediction } = trace;
   return {
     model,
     text,
@@ -143,6 +143,7 @@ function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object
     plan: { placement: plan.layers.length === 0 ? "local" : "split", ...plan },
     bill,
     experts,
+    prediction,
     faults,
     peakMemoryMb,
     slo: judgeSlo(slo, timings),

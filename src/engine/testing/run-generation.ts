@@ -15,7 +15,14 @@ export interface Generation {
 
 export interface GenerationOptions extends Partial<GenerationRequest>, Partial<GenerationControl> {}
 
-const DEFAULTS = { replayTokens: [], maxTokens: 8, sampling: GREEDY, stopTokens: [], topLogprobs: null };
+const DEFAULTS = {
+  replayTokens: [],
+  maxTokens: 8,
+  sampling: GREEDY,
+  stopTokens: [],
+  topLogprobs: null,
+  traceTokens: 0,
+};
 
 /** Generates to the end: greedily, 8 tokens, nothing stops it, unless told otherwise. Keeps the logits of every step. */
 export async function runGeneration(

@@ -98,6 +98,6 @@ function toUsage({ promptTokens, completionTokens }: RequestTrace) {
 }
 
 /** What OpenAI has no field for: the seed that was used, where the time went, where the experts were computed, what it cost. */
-function toExtension({ timings, experts, faults, bill }: RequestTrace, { seed }: AnswerContext) {
-  return { seed, timings, experts, faults, bill };
+function toExtension({ timings, experts, prediction, faults, bill }: RequestTrace, { seed }: AnswerContext) {
+  return { seed, timings, experts, prediction, faults, bill };
 }

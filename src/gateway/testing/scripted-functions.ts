@@ -1,5 +1,6 @@
 import type { DoneEvent, TokenEvent } from "../../functions/protocol.ts";
 import type { ColdStart } from "../../functions/spec.ts";
+import { NO_SAMPLES } from "../../functions/testing/no-samples.ts";
 import { functionUsage } from "../../ledger/testing/function-usage.ts";
 import type { FunctionUsage } from "../../ledger/usage.ts";
 import type { AcquiredFunctions, Generation } from "../acquired-functions.ts";
@@ -124,7 +125,8 @@ function toTokenEvent(token: number, topLogprobs: number | null): TokenEvent {
   return { type: "token", token, logprob: topLogprobs === null ? null : -0.5, top: alternatives };
 }
 
-function toDoneEvent(completionTokens: number, finishReason: DoneEvent["finishReason"]): DoneEvent {
+/** What a main function says at the end. */
+export function toDoneEvent(completionTokens: number, finishReason: DoneEvent["finishReason"]): DoneEvent {
   return {
     type: "done",
     finishReason,
@@ -132,6 +134,7 @@ function toDoneEvent(completionTokens: number, finishReason: DoneEvent["finishRe
     timings: { queueMs: 1, prefillMs: 20, decodeMs: 30, busyMs: 50 },
     experts: { localRows: completionTokens * ROWS_PER_TOKEN, remoteRows: completionTokens, remoteCalls: 1 },
     activations: { prefill: [[1, 1]], decode: [[completionTokens, completionTokens]] },
+    samples: NO_SAMPLES,
     remote: [{ function: "experts-0", invocations: 1, busyMs: 10, billedMs: 10 }],
     faults: { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0 },
     peakMemoryMb: 100,

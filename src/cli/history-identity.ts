@@ -1,0 +1,18 @@
+import { modelFingerprint, tokenizerFingerprint } from "../gguf/fingerprint.ts";
+import type { GgufFile } from "../gguf/read.ts";
+import type { HistoryIdentity } from "../history/identity.ts";
+import { architectureOf } from "../model/registry.ts";
+
+/** What a history of this model file belongs to. */
+export function historyIdentity(file: GgufFile): HistoryIdentity {
+  const { layers, experts, expertsPerToken, hidden, vocabulary } = architectureOf(file).hyperParameters(file);
+  return {
+    layers,
+    experts,
+    expertsPerToken,
+    dimensions: hidden,
+    vocabularySize: vocabulary,
+    model: modelFingerprint(file),
+    tokenizer: tokenizerFingerprint(file),
+  };
+}

@@ -1,0 +1,59 @@
+import type { DoneEvent } from "../functions/protocol.ts";
+import type { HistoryRecord } from "../history/record.ts";
+import { toActivationMatrix } from "../predictor/activation-matrix.ts";
+import { divergence } from "../predictor/divergence.ts";
+import type { Shape } from "../predictor/example.ts";
+import type { Forecast, ForecastSource, OnlinePredictor } from "../predictor/online-predictor.ts";
+import { type Embedding, promptVector } from "../predictor/prompt-vector.ts";
+import { TRACED_TOKENS, toHistoryRecord } from "./history-record.ts";
+
+/** What a request was expected to activate. */
+export interface Expectation {
+  readonly requestId: string;
+  readonly tokens: readonly number[];
+  readonly vector: Float32Array;
+  readonly forecast: Forecast;
+}
+
+/** How a prediction turned out. */
+export interface PredictionOutcome {
+  readonly source: ForecastSource;
+  /** Mean Jensen–Shannon divergence, base 2, of the predicted and the true activations in prefill; 0 is perfect. */
+  readonly divergence: number;
+}
+
+/** What the gateway expects of requests and learns from them. */
+export interface Learning {
+  /** Tokens, of prompt and answer each, whose routing it wants to know one by one. */
+  readonly traceTokens: number;
+  expect(requestId: string, tokens: readonly number[]): Expectation;
+  /** Takes in what a finished request activated. */
+  learn(expectation: Expectation, done: DoneEvent): PredictionOutcome;
+}
+
+export interface LearningOptions {
+  readonly shape: Shape & { readonly dimensions: number };
+  readonly predictor: OnlinePredictor;
+  readonly embedding: Embedding;
+  /** Keeps a record; a failure is the caller's to report, the request goes on. */
+  readonly keep: (record: HistoryRecord) => void;
+  /** Wall-clock milliseconds. */
+  readonly now: () => number;
+}
+
+export function createLearning({ shape, predictor, embedding, keep, now }: LearningOptions): Learning {
+  return {
+    traceTokens: TRACED_TOKENS,
+    expect(requestId, tokens) {
+      const vector = promptVector(tokens, embedding, shape.dimensions);
+      return { requestId, tokens, vector, forecast: predictor.forecast({ vector, tokens }) };
+    },
+    learn({ requestId, tokens, vector, forecast }, done) {
+      const record = toHistoryRecord({ id: requestId, time: now(), domain: null, vector, tokens: [...tokens] }, done);
+      keep(record);
+      predictor.learn(record);
+      const truth = toActivationMatrix(record.prefill, shape);
+      return { source: forecast.source, divergence: divergence(forecast.matrix, truth, shape) };
+    },
+  };
+}
