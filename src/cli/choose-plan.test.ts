@@ -6,7 +6,7 @@ import { temporaryFolder } from "../engine/testing/temporary-folder.ts";
 import type { ModelProgram } from "../gateway/function-specs.ts";
 import { readGguf } from "../gguf/read.ts";
 import { architectureOf } from "../model/registry.ts";
-import { choosePlan, type PlanOptions } from "./choose-plan.ts";
+import { choosePlan, deviceMemoryMb, type PlanOptions } from "./choose-plan.ts";
 
 const file = readGguf(BUNDLED_MODEL);
 const { layers, experts } = architectureOf(file).hyperParameters(file);
@@ -43,6 +43,17 @@ describe("without a plan file", () => {
     expect(plan.specMain.memoryMb).toBe(640);
     expect(new Set(plan.layers.map((layer) => layer.function)).size).toBe(2);
     expect(new Set(plan.layers.map(({ memoryMb }) => memoryMb))).toEqual(new Set([512]));
+  });
+});
+
+describe("the memory of a device", () => {
+  it("is that of everything but the experts, which is little", () => {
+    expect(deviceMemoryMb(file, { ...program, device: "Vulkan0" })).toBeGreaterThan(2);
+    expect(deviceMemoryMb(file, { ...program, device: "Vulkan0" })).toBeLessThan(8);
+  });
+
+  it("is nothing where the processor computes everything", () => {
+    expect(deviceMemoryMb(file, program)).toBe(0);
   });
 });
 

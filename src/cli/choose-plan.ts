@@ -53,6 +53,14 @@ export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanO
   return { specMain: { memoryMb }, layers: planned };
 }
 
+/** What a main function holds on its device: weights and cache of everything but the experts. 0 without a device. */
+export function deviceMemoryMb(file: GgufFile, { device, layers, contextLength }: ModelProgram): number {
+  if (device === null) return 0;
+  const experts = Array.from({ length: layers }, () => []);
+  const { weightBytes, cacheBytes } = mainFootprint(file, { contextLength, threads: 1, experts });
+  return Math.ceil((weightBytes + cacheBytes) / MIB);
+}
+
 function readPlan(path: string, program: ModelProgram): Plan {
   try {
     return parsePlan(JSON.parse(readFileSync(path, "utf8")), path, program);

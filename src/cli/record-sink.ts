@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { toFileError } from "../history/file-error.ts";
+import { orUnwritable } from "../history/or-unwritable.ts";
 import type { HistoryRecord } from "../history/record.ts";
 
 /** Takes records of requests; a history file is one. */
@@ -31,12 +31,4 @@ export async function openTextSink(path: string, { mode, toText, header = "" }: 
     append: (record) => write(toText(record)),
     close: () => orUnwritable(path, () => file.close()),
   };
-}
-
-async function orUnwritable<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toFileError("HISTORY_UNWRITABLE", path, error);
-  }
 }

@@ -18,7 +18,7 @@ import { architectureOf } from "../model/registry.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { Platform } from "../platform/platform.ts";
 import { bundledModel } from "./bundled-model.ts";
-import { choosePlan, type PlanOptions } from "./choose-plan.ts";
+import { choosePlan, deviceMemoryMb, type PlanOptions } from "./choose-plan.ts";
 import { createNamedPlatform, type PlatformName } from "./create-named-platform.ts";
 import { type HistoryChoice, type OpenLearning, openLearning } from "./open-learning.ts";
 import { chooseContext, readServedModel } from "./served-model.ts";
@@ -84,7 +84,7 @@ export async function startSystem(options: SystemOptions, signal?: AbortSignal):
       connect: connectMains(secret),
       rows,
       rounding: priceBook.rounding,
-      gpuMemoryMb: 0,
+      gpuMemoryMb: deviceMemoryMb(file, program),
       clock: () => performance.now(),
     },
     signal,
