@@ -52,6 +52,7 @@ export async function openLearning(
       embedding: (token) => embeddings.get(token),
       keep: (record) => void history.append(record).catch((error: Error) => warn(error.message)),
       now: Date.now,
+      later: setImmediate,
     });
     return { learning, close };
   } catch (error) {

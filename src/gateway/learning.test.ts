@@ -9,14 +9,16 @@ const shape = { layers: 1, experts: 2, dimensions: 2, expertsPerToken: 1 };
 
 function createTestLearning() {
   const kept: HistoryRecord[] = [];
+  const postponed: (() => void)[] = [];
   const learning = createLearning({
     shape,
     predictor: new OnlinePredictor(shape),
     embedding: (token) => Float32Array.of(1, token),
     keep: (record) => kept.push(record),
     now: () => 1_000,
+    later: (work) => postponed.push(work),
   });
-  return { kept, learning };
+  return { kept, postponed, learning };
 }
 
 /** A finished request whose gate sent these numbers of tokens to the two experts. */
@@ -45,5 +47,15 @@ describe("a gateway that learns", () => {
     const wrong = learning.learn(learning.expect("b", [1]), doneWith([4, 0]));
     expect(right).toEqual({ source: "none", divergence: 0 });
     expect(wrong.divergence).toBeGreaterThan(0.1);
+  });
+
+  it("learns after the answer has gone out", () => {
+    const { learning, postponed } = createTestLearning();
+    for (let i = 0; i < 40; i++) learning.learn(learning.expect(`${i}`, [1]), doneWith([4, 0]));
+    expect(learning.expect("before", [1]).forecast.source).toBe("none");
+    for (const work of postponed) work();
+    const { forecast } = learning.expect("after", [1]);
+    expect(forecast.source).toBe("prompt");
+    expect(forecast.matrix[0]).toBeGreaterThan(0.75);
   });
 });

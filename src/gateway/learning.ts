@@ -39,9 +39,11 @@ export interface LearningOptions {
   readonly keep: (record: HistoryRecord) => void;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
+  /** Runs work after the answer has gone out: learning takes milliseconds. */
+  readonly later: (work: () => void) => void;
 }
 
-export function createLearning({ shape, predictor, embedding, keep, now }: LearningOptions): Learning {
+export function createLearning({ shape, predictor, embedding, keep, now, later }: LearningOptions): Learning {
   return {
     traceTokens: TRACED_TOKENS,
     expect(requestId, tokens) {
@@ -51,7 +53,7 @@ export function createLearning({ shape, predictor, embedding, keep, now }: Learn
     learn({ requestId, tokens, vector, forecast }, done) {
       const record = toHistoryRecord({ id: requestId, time: now(), domain: null, vector, tokens: [...tokens] }, done);
       keep(record);
-      predictor.learn(record);
+      later(() => predictor.learn(record));
       const truth = toActivationMatrix(record.prefill, shape);
       return { source: forecast.source, divergence: divergence(forecast.matrix, truth, shape) };
     },
