@@ -1,36 +1,40 @@
+import { CpuBackend } from "../ggml/cpu-backend.ts";
 import { isSmallModel } from "../model/architecture.ts";
 import { LayeredPass } from "./layered-pass.ts";
 import { PassCache } from "./pass-cache.ts";
 import { BATCH_TOKENS, type BatchOptions, type PassStrategy } from "./pass-strategy.ts";
 import type { PassOptions, Runtime } from "./runtime.ts";
+import { type Team, ThreadChoice } from "./thread-choice.ts";
 import { TiledPrefill } from "./tiled-prefill.ts";
-import { WholePass } from "./whole-pass.ts";
+import { WholePasses } from "./whole-passes.ts";
 
 /**
  * Prompts up to this long are computed row by row in small models: their groups would be of a few rows each. One less
  * tile of rows than the attention kernel's, which rounds differently when threads share it.
  */
 export const SHORT_PROMPT = 60;
-const ROW_TILE = 4;
 
 /** Prefill in tiles; decode as one graph where every expert is here, layer by layer where some are elsewhere. */
 export class DefaultPasses implements PassStrategy {
   readonly #runtime: Runtime;
   readonly #complete: boolean;
   readonly #isSmall: boolean;
-  readonly #whole: PassCache<WholePass>;
-  /** By number of tokens, for short prompts of small models. */
-  readonly #short: PassCache<WholePass>;
+  /** Of small models with several threads also those of one thread. */
+  readonly #whole: { readonly all: WholePasses; readonly one: WholePasses | null };
+  /** For {@link #whole} of one thread. */
+  readonly #oneThread: CpuBackend | null;
+  readonly #threads = new ThreadChoice();
   readonly #layered: PassCache<LayeredPass>;
   readonly #tiled: TiledPrefill;
 
   constructor(runtime: Runtime) {
-    const { bank, cache, hyper } = runtime;
+    const { bank, backend, hyper, native } = runtime;
     this.#runtime = runtime;
     this.#complete = bank.isComplete(hyper.experts);
     this.#isSmall = isSmallModel(hyper);
-    this.#whole = new PassCache((span) => new WholePass(runtime, { tokens: 1, span, byHead: true }));
-    this.#short = new PassCache((tokens) => new WholePass(runtime, { tokens, span: cache.span(tokens) }));
+    this.#oneThread = this.#isSmall && backend.threads > 1 ? new CpuBackend(native, 1) : null;
+    const one = this.#oneThread === null ? null : new WholePasses({ ...runtime, backend: this.#oneThread });
+    this.#whole = { all: new WholePasses(runtime), one };
     this.#layered = new PassCache((span) => new LayeredPass(runtime, span));
     this.#tiled = new TiledPrefill(runtime, BATCH_TOKENS);
   }
@@ -38,9 +42,7 @@ export class DefaultPasses implements PassStrategy {
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
     const isShort = this.#isSmall && position === 0 && tokens.length <= SHORT_PROMPT;
     if (isShort && this.#complete) {
-      const pass = this.#short.get(Math.ceil(tokens.length / ROW_TILE) * ROW_TILE);
-      pass.run(tokens, position, options);
-      return pass.logits;
+      return this.#passesOf(this.#threads.faster).prefill(tokens, options);
     }
     const gate = await this.#tiled.run(tokens, position, { ...options, kernel: isShort ? "decode" : "prefill" });
     if (gate === undefined) return undefined;
@@ -50,18 +52,25 @@ export class DefaultPasses implements PassStrategy {
   }
 
   async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
-    const span = this.#runtime.cache.span(position + 1);
-    if (this.#complete) {
-      const pass = this.#whole.get(span);
-      pass.run([token], position, { ...options, isLast: true });
-      return pass.logits;
-    }
-    const pass = this.#layered.get(span);
+    if (this.#complete) return this.#decodeWhole(token, position, options);
+    const pass = this.#layered.get(this.#runtime.cache.span(position + 1));
     await pass.run(token, position, options);
     return pass.logits;
   }
 
+  #decodeWhole(token: number, position: number, options: PassOptions): Float32Array {
+    const team = this.#whole.one === null ? "all" : this.#threads.next();
+    const { logits, ms } = this.#passesOf(team).decode(token, position, options);
+    this.#threads.took(team, ms);
+    return logits;
+  }
+
+  #passesOf(team: Team): WholePasses {
+    return this.#whole[team] ?? this.#whole.all;
+  }
+
   [Symbol.dispose](): void {
-    for (const part of [this.#whole, this.#short, this.#layered, this.#tiled]) part[Symbol.dispose]();
+    const { all, one } = this.#whole;
+    for (const part of [all, one, this.#layered, this.#tiled, this.#oneThread]) part?.[Symbol.dispose]();
   }
 }
