@@ -98,7 +98,7 @@ function renderBar({ label, series, mean, low, high }: Bar, top: number, pixels:
     `<text class="label" x="${left - 8}" y="${middle}">${escapeXml(label)}</text>`,
     `<rect class="series-${series}" x="${left}" y="${middle - BAR / 2}" width="${(mean * pixels).toFixed(1)}" height="${BAR}"/>`,
     `<path class="interval" d="M${at(low)} ${middle}H${at(high)}M${at(low)} ${middle - 4}v8M${at(high)} ${middle - 4}v8"/>`,
-    `<text class="value" x="${left + high * pixels + 8}" y="${middle}">${digits(mean)}</text></g>`,
+    `<text class="value" x="${(left + high * pixels + 8).toFixed(1)}" y="${middle}">${digits(mean)}</text></g>`,
   ].join("");
 }
 

@@ -7,11 +7,10 @@ import type { HistoryRecord } from "../src/history/record.ts";
 import { gateMatrices } from "../src/model/gate-matrices.ts";
 import { TokenEmbeddings } from "../src/model/token-embeddings.ts";
 import { packageRoot } from "../src/platform/package-root.ts";
-import { toActivationMatrix } from "../src/predictor/activation-matrix.ts";
-import type { ActivationMatrix, Shape } from "../src/predictor/example.ts";
+import type { ActivationMatrix } from "../src/predictor/example.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { type Contender, type ContenderName, createContenders } from "./predict-contenders.ts";
-import { type RemoteShare, remoteShare } from "./predict-placement.ts";
+import { comparePlacements, type Placement } from "./predict-placement.ts";
 import { readRecords } from "./predict-records.ts";
 import { byContender, type Predictions, type Scores, scorePredictions } from "./predict-scores.ts";
 import { timeBruteForce, timeDefinition, timeQueries } from "./predict-times.ts";
@@ -51,16 +50,6 @@ export interface PredictBenchmark extends Scores {
 export interface PromptSource {
   readonly file: string;
   readonly prompts: number;
-}
-
-/** What is remote with so many local experts in every layer, chosen by… */
-export interface Placement {
-  readonly local: number;
-  readonly popularity: RemoteShare;
-  readonly sps: RemoteShare;
-  readonly best: RemoteShare;
-  /** … the prompt's true matrix: the limit of a choice that stays the same for all tokens. */
-  readonly truth: RemoteShare;
 }
 
 const BRUTE_FORCE_PROMPTS = 100_000;
@@ -116,7 +105,7 @@ function compare({ native, file, identity, embeddings, examples, queries }: Comp
     >;
   return {
     ...scorePredictions(queries, predictions, identity),
-    placement: comparePlacements(queries, predictions, identity),
+    placement: comparePlacements({ examples, queries, predictions, shape: identity }),
     build: named("Ms", ({ buildMs }) => buildMs),
     query: {
       ...named("Us", ({ predictor }) => timeQueries(predictor, queries)),
@@ -138,15 +127,4 @@ function predictAll(contenders: readonly Contender[], queries: readonly HistoryR
     );
   }
   return byContender((name) => predictions.get(name) ?? []);
-}
-
-/** With three quarters, a half and a quarter of the experts local. */
-function comparePlacements(queries: readonly HistoryRecord[], predictions: Predictions, shape: Shape): Placement[] {
-  const truths = queries.map(({ prefill }) => toActivationMatrix(prefill, shape));
-  return [0.75, 0.5, 0.25].map((share) => {
-    const local = Math.ceil(share * shape.experts);
-    const shareBy = (matrices: readonly ActivationMatrix[]) => remoteShare(queries, matrices, { shape, local });
-    const { dop, sps, best } = predictions;
-    return { local, popularity: shareBy(dop), sps: shareBy(sps), best: shareBy(best), truth: shareBy(truths) };
-  });
 }
