@@ -33,11 +33,11 @@ export function toChart(result: Pick<PredictBenchmark, "prompts" | "model" | "es
   ]);
   const setting = `${model}: ${test.prompts} prompts, after ${history.prompts} others`;
   return {
-    title: `Divergence of predicted from true expert activations (${setting})`,
+    title: "Divergence of predicted from true expert activations",
     description: `Horizontal bars, shorter is better: mean Jensen–Shannon divergence to base 2 with its bootstrap 95 % interval. ${CONTENDERS.map((name) => `${CONTENDER_LABELS[name]} ${estimates[name].mean.toFixed(4)}`).join(", ")}.`,
     series: SERIES,
     panels: [
-      { title: "All prompts", groups: overall },
+      { title: `All prompts (${setting})`, groups: overall },
       ...(domains.length === 0 ? [] : [{ title: "By domain", groups: byDomain }]),
     ],
   };
