@@ -13,6 +13,7 @@ import { BUNDLED_MODEL, bundledPrompts } from "../src/engine/testing/bundled-mod
 import { runGeneration } from "../src/engine/testing/run-generation.ts";
 import { temporaryFolder } from "../src/engine/testing/temporary-folder.ts";
 import { authorisation } from "../src/functions/authorisation.ts";
+import { connectMain } from "../src/functions/main-client.ts";
 import type { DoneEvent, GenerateRequest, MainFunction, TokenEvent } from "../src/functions/protocol.ts";
 import type { FunctionStart, MainProgram } from "../src/functions/spec.ts";
 import { connectMains } from "../src/gateway/connect-mains.ts";
@@ -97,6 +98,9 @@ const request = (options: Partial<GenerateRequest> = {}): GenerateRequest => ({
   rounding: ROUNDING,
   ...options,
 });
+
+/** As many tokens as are asked for, the prompt again and again. */
+const longPrompt = (length: number): number[] => Array.from({ length }, (_, i) => prompt[i % prompt.length] as number);
 
 interface Answer {
   readonly tokens: readonly TokenEvent[];
@@ -305,6 +309,20 @@ describe("the end of a main function", () => {
     await expect(killed).rejects.toMatchObject({ code: "FUNCTION_LOST", message: expect.stringContaining("SIGKILL") });
     expect(await lease.exited).toMatchObject({ reason: "crashed", description: expect.stringContaining("SIGKILL") });
     await expect(collect(main)).rejects.toMatchObject({ code: "FUNCTION_LOST" });
+  });
+
+  it("is also that it hangs: one that is silent and does not answer is lost, one that takes its time is not", async () => {
+    const { lease } = await start();
+    const main = connectMain(lease.endpoint, { secret: SECRET, whyLost: async () => "unknown", silenceMs: 200 });
+    const stopAtSecond = (count: number): void => {
+      if (count === 2) kill(lease, "SIGSTOP");
+    };
+    const hung = collect(main, { maxTokens: 900 }, { onToken: stopAtSecond });
+    await expect(hung).rejects.toMatchObject({ code: "FUNCTION_LOST", message: expect.stringContaining("silent") });
+    kill(lease, "SIGCONT");
+    const slow = await collect(main, { promptTokens: longPrompt(900), maxTokens: 4 });
+    expect(slow.tokens).toHaveLength(4);
+    main.close();
   });
 
   it("by force does not show in an answer that goes through the gateway's functions", async () => {
