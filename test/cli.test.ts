@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -173,6 +173,21 @@ describe("remoe run", () => {
     expect(stdout).toMatch(/\S.*\n$/s);
     expect(stderr).toMatch(/^\d+ tokens in .* first after .* tokens\/s \((stop|length)\)\ncost \$0\.\d+ /);
     expect(stderr).toMatch(/^main +cold-start .*\ntotal .*\$0\.\d+\n$/m);
+  });
+
+  it("predicts from a history and adds to it; a damaged end is cut off and told", async () => {
+    const history = join(folder, "requests.history");
+    const ask = () => runRemoe(["run", "--json", "--history", history, "--max-tokens", "4", "--seed", "1", "Hello"]);
+    const first = JSON.parse((await ask()).stdout);
+    const second = JSON.parse((await ask()).stdout);
+    expect(first.prediction).toMatchObject({ source: "none", divergence: expect.any(Number) });
+    expect(second.prediction.source).toBe("prompt");
+    expect(second.prediction.divergence).toBeLessThan(first.prediction.divergence);
+    truncateSync(history, statSync(history).size - 5);
+    const third = await ask();
+    expect(third.stderr).toMatch(/^warning: history .* cut off a damaged end of \d+ bytes$/m);
+    const info = await runRemoe(["history", "info", "--json", history]);
+    expect(JSON.parse(info.stdout)).toMatchObject({ records: 2 });
   });
 
   it("prints one object with everything about the request", async () => {
