@@ -22,6 +22,9 @@ export interface GenerateExchange {
   readonly write: (event: GenerateEvent) => Promise<void>;
 }
 
+/** Tokens after which the gateway learns what calls have cost so far. */
+const USAGE_EVERY = 8;
+
 /** A generation in progress or waiting for its turn. */
 interface Running {
   readonly finish: AbortController;
@@ -46,10 +49,13 @@ export class MainService {
     const finish = new AbortController();
     const remote = this.#remoteFunctions(request, exchange);
     this.#running.set(request.requestId, { finish, remote });
+    let tokens = 0;
     try {
       for await (const event of engine.generate(request, { signal: gone, finish: finish.signal, remote })) {
-        if (event.type === "token") await write(event);
-        else
+        if (event.type === "token") {
+          await write(event);
+          if (++tokens % USAGE_EVERY === 0) await write({ type: "usage", remote: remote.usage });
+        } else
           await write({
             ...event,
             timings: { ...event.timings, queueMs: began - exchange.arrived, busyMs: clock() - began },

@@ -96,13 +96,19 @@ export interface LostEvent {
   readonly reason: string;
 }
 
+/** Now and then: what calls to expert functions have come to, for the bill of a main function that is lost. */
+export interface UsageEvent {
+  readonly type: "usage";
+  readonly remote: readonly RemoteUsage[];
+}
+
 export interface ErrorEvent {
   readonly type: "error";
   readonly error: SerialisedError;
 }
 
-/** A generation is `token*` and then exactly one of `done` and `error`; `lost` may come anywhere before that. */
-export type GenerateEvent = TokenEvent | LostEvent | DoneEvent | ErrorEvent;
+/** A generation is `token*` and then exactly one of `done` and `error`; `lost` and `usage` may come before that. */
+export type GenerateEvent = TokenEvent | LostEvent | UsageEvent | DoneEvent | ErrorEvent;
 
 /** A started main function, as the gateway sees it. Errors are thrown, never yielded. */
 export interface MainFunction {

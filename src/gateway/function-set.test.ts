@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
-import type { DoneEvent, GenerateRequest, LostEvent, MainFunction, ReplicaReady } from "../functions/protocol.ts";
+import type {
+  DoneEvent,
+  GenerateRequest,
+  LostEvent,
+  MainFunction,
+  ReplicaReady,
+  UsageEvent,
+} from "../functions/protocol.ts";
 import { NO_SAMPLES } from "../functions/testing/no-samples.ts";
 import { GREEDY } from "../model/sampling.ts";
 import type { Plan } from "../planner/plan.ts";
@@ -67,8 +74,10 @@ const LOST = remoeError("FUNCTION_LOST", { role: "main", reason: "it was killed"
 const FIRST_TOKEN = 100;
 const never = new AbortController().signal;
 
-/** Called before a token's turn, with its position: may throw, wait, or tell of a lost replica. */
-type Step = (position: number) => LostEvent | undefined | Promise<LostEvent | undefined>;
+/** Called before a token's turn, with its position: may throw, wait, or tell of a lost replica or of usage. */
+type Step = (position: number) => Told | undefined | Promise<Told | undefined>;
+
+type Told = LostEvent | UsageEvent;
 
 /** Main functions that generate 100, 101, 102, …, and what they were told. */
 function createMains(step: Step) {
@@ -79,8 +88,8 @@ function createMains(step: Step) {
     async *generate(request) {
       requests.push(request);
       for (let position = request.replayTokens.length; position < request.maxTokens; position++) {
-        const lost = await step(position);
-        if (lost !== undefined) yield lost;
+        const told = await step(position);
+        if (told !== undefined) yield told;
         yield { type: "token", token: FIRST_TOKEN + position, logprob: null, top: [] };
       }
       yield DONE;
@@ -512,6 +521,26 @@ describe("usage", () => {
     expect(functions.usage()).toMatchObject([
       { invocations: 2, busyMs: 42.7, billedMs: 13 + 31, coldStartMs: 2 * COLD_START.totalMs },
       { coldStartMs: 3 * COLD_START.totalMs },
+    ]);
+  });
+
+  it("has the calls of a main function that was lost, as far as it had told", async () => {
+    const used = (invocations: number): UsageEvent => ({
+      type: "usage",
+      remote: [{ function: "experts-0", invocations, busyMs: invocations / 2, billedMs: invocations }],
+    });
+    const test = createTestSet({
+      step(position) {
+        if (test.requests.length > 1) return undefined;
+        if (position === 4) throw LOST;
+        return position === 0 ? undefined : used(10 * position);
+      },
+    });
+    const functions = await test.acquire();
+    await collect(functions);
+    expect(functions.usage()).toMatchObject([
+      { function: "main" },
+      { function: "experts-0", invocations: 30 + 6, busyMs: 15 + 5.5, billedMs: 30 + 6 },
     ]);
   });
 });

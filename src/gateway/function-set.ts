@@ -6,6 +6,7 @@ import type {
   MainFunction,
   RemoteFunction,
   RemoteReplica,
+  RemoteUsage,
   RowTransfer,
   TokenEvent,
 } from "../functions/protocol.ts";
@@ -73,7 +74,10 @@ class FunctionSet implements AcquiredFunctions {
   #main: { readonly lease: Lease; readonly client: MainFunction } | null = null;
   #coldStart: ColdStart | null = null;
   #requestId: string | null = null;
-  #done: DoneEvent | null = null;
+  /** By main functions that are lost, as far as they had told. */
+  readonly #lostUsage: RemoteUsage[] = [];
+  /** Of the main function that runs. */
+  #usageSoFar: readonly RemoteUsage[] = [];
 
   constructor(options: FunctionSetOptions) {
     this.#options = options;
@@ -104,6 +108,8 @@ class FunctionSet implements AcquiredFunctions {
         return;
       } catch (error) {
         this.#mainMeter.add(this.#options.clock() - began);
+        this.#lostUsage.push(...this.#usageSoFar);
+        this.#usageSoFar = [];
         if (signal.aborted || !isLost(error) || this.mainRestarts === MOST_RESTARTS) throw error;
         await this.#restartMain(signal);
       }
@@ -124,6 +130,10 @@ class FunctionSet implements AcquiredFunctions {
         this.#lost(event);
         continue;
       }
+      if (event.type === "usage") {
+        this.#usageSoFar = event.remote;
+        continue;
+      }
       if (event.type === "token") generated.push(event.token);
       else this.#end(event);
       yield event;
@@ -133,7 +143,7 @@ class FunctionSet implements AcquiredFunctions {
   }
 
   #end(done: DoneEvent): void {
-    this.#done = done;
+    this.#usageSoFar = done.remote;
     this.#mainMeter.add(done.timings.busyMs);
   }
 
@@ -145,9 +155,8 @@ class FunctionSet implements AcquiredFunctions {
     const { specs, gpuMemoryMb } = this.#options;
     const main = this.#usageOf("main", specs.main, { ...this.#mainMeter.totals, gpuMemoryMb });
     const experts = specs.experts.map(({ name, replicas }) => {
-      const used = this.#done?.remote.find((each) => each.function === name);
-      const { invocations = 0, busyMs = 0, billedMs = 0 } = used ?? {};
-      return this.#usageOf(name, replicas[0] as FunctionSpec, { invocations, busyMs, billedMs, gpuMemoryMb: 0 });
+      const used = [...this.#lostUsage, ...this.#usageSoFar].filter((each) => each.function === name);
+      return this.#usageOf(name, replicas[0] as FunctionSpec, { ...sumUsage(used), gpuMemoryMb: 0 });
     });
     return [main, ...experts];
   }
@@ -247,6 +256,15 @@ function toReplica({ name, index, spec, lease }: Place): RemoteReplica {
     instanceId: lease?.instanceId ?? `${name}.${index}`,
     endpoint: lease?.endpoint ?? null,
     experts: spec.program.experts ?? [],
+  };
+}
+
+function sumUsage(used: readonly RemoteUsage[]): Omit<RemoteUsage, "function"> {
+  const sum = (of: (usage: RemoteUsage) => number): number => used.reduce((total, usage) => total + of(usage), 0);
+  return {
+    invocations: sum(({ invocations }) => invocations),
+    busyMs: sum(({ busyMs }) => busyMs),
+    billedMs: sum(({ billedMs }) => billedMs),
   };
 }
 
