@@ -6,17 +6,17 @@ import type { ExpertFunction } from "./expert-function.ts";
 /** Rows of a call that go to the same instance. */
 export interface CallPart {
   readonly to: ExpertFunction;
-  /** Preferred place; −1: no instance is trusted. */
+  /** Preferred place: one whose instance holds every expert of the rows. */
   readonly place: number;
   readonly rows: RoutedRows;
 }
 
-/** An expert's rows, and which places of its function may compute them. */
+/** An expert's rows, and which places of its function may compute them: at least one. */
 interface Group {
   readonly expert: number;
   readonly first: number;
   readonly count: number;
-  readonly places: readonly number[];
+  readonly places: readonly [number, ...number[]];
 }
 
 /**
@@ -35,7 +35,7 @@ export function splitByInstance(
   return [...functions].flatMap((to) => {
     const own = groups
       .filter(({ expert }) => functionOf(expert) === to)
-      .map((group) => ({ ...group, places: to.trustedPlaces(layer, group.expert) }));
+      .map((group) => ({ ...group, places: to.placesOf(layer, group.expert) }));
     const shares = kernel === "prefill" ? spread(own) : gather(own);
     return [...shares].map(([place, share]) => ({ to, place, rows: pickRows(rows, share) }));
   });
@@ -43,13 +43,11 @@ export function splitByInstance(
 
 type Shares = Map<number, Group[]>;
 
-const NOWHERE = -1;
-
 function gather(groups: readonly Group[]): Shares {
   const shares: Shares = new Map();
   for (const group of groups) {
     const known = group.places.find((place) => shares.has(place));
-    add(shares, known ?? group.places[0] ?? NOWHERE, group);
+    add(shares, known ?? group.places[0], group);
   }
   return shares;
 }
@@ -60,10 +58,7 @@ function spread(groups: readonly Group[]): Shares {
   const load = new Map<number, number>();
   const loadOf = (place: number): number => load.get(place) ?? 0;
   for (const group of groups.toSorted((a, b) => b.count - a.count)) {
-    const place = group.places.reduce(
-      (best, other) => (loadOf(other) < loadOf(best) ? other : best),
-      group.places[0] ?? NOWHERE,
-    );
+    const place = group.places.reduce((best, other) => (loadOf(other) < loadOf(best) ? other : best));
     load.set(place, loadOf(place) + group.count);
     add(shares, place, group);
   }

@@ -5,7 +5,6 @@ import type { Replica } from "./replica.ts";
 /** A place for one instance of an expert function; a lost instance is replaced in its place. */
 interface Place {
   readonly experts: ExpertSelection;
-  instanceId: string;
   /** `null` until the instance is ready. */
   replica: Replica | null;
   /** The gateway knows that the instance is lost. */
@@ -24,7 +23,6 @@ export class ExpertFunction {
     this.name = name;
     this.#places = replicas.map((replica) => ({
       experts: replica.experts,
-      instanceId: replica.instanceId,
       replica: connect(replica),
       reported: false,
     }));
@@ -35,15 +33,21 @@ export class ExpertFunction {
   }
 
   has(layer: number, expert: number): boolean {
-    return this.#places.some(({ experts }) => experts[layer]?.includes(expert) === true);
+    return this.#places.some((_, index) => this.#holds(index, layer, expert));
   }
 
-  /** Indices of the places whose instances hold an expert and are not known to fail. */
-  trustedPlaces(layer: number, expert: number): number[] {
-    return [...this.#places.keys()].filter((index) => {
-      const { experts, replica } = this.#places[index] as Place;
-      return replica?.isTrusted === true && experts[layer]?.includes(expert) === true;
-    });
+  /**
+   * Indices of the places that hold an expert of this function: those with an instance that is not known to fail, or
+   * all if there is none.
+   */
+  placesOf(layer: number, expert: number): readonly [number, ...number[]] {
+    const holding = [...this.#places.keys()].filter((index) => this.#holds(index, layer, expert));
+    const trusted = holding.filter((index) => this.#places[index]?.replica?.isTrusted === true);
+    return (trusted.length > 0 ? trusted : holding) as [number, ...number[]];
+  }
+
+  #holds(index: number, layer: number, expert: number): boolean {
+    return this.#places[index]?.experts[layer]?.includes(expert) === true;
   }
 
   /** An instance that holds all these experts and may be asked now, the preferred place first; it must be asked. */
@@ -57,8 +61,7 @@ export class ExpertFunction {
     for (const index of order) {
       const place = this.#places[index];
       if (place?.replica == null || place.replica === not) continue;
-      const held = place.experts[layer] ?? [];
-      if (wanted.every((expert) => held.includes(expert)) && place.replica.tryEnter()) {
+      if (wanted.every((expert) => this.#holds(index, layer, expert)) && place.replica.tryEnter()) {
         return { index, replica: place.replica };
       }
     }
@@ -74,10 +77,10 @@ export class ExpertFunction {
   }
 
   /** Another instance, or one that was starting, is ready. */
-  provide(index: number, instanceId: string, replica: Replica): void {
+  provide(index: number, replica: Replica): void {
     const place = this.#places[index];
     if (place === undefined) return;
-    Object.assign(place, { instanceId, replica, reported: false });
+    Object.assign(place, { replica, reported: false });
     this.version++;
     for (const wake of this.#waiting.splice(0)) wake();
   }

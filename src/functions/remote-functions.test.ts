@@ -250,6 +250,26 @@ describe("when an expert function fails", () => {
     }
   });
 
+  it("experts of several replicas are asked for where they are, once the replicas are there", async () => {
+    const full = remoeError("EXPERT_MEMORY_TOO_SMALL", { layer: 0, neededMb: 1, limitMb: 0 });
+    const { remote } = createSetting({
+      holders: {
+        f: [
+          [0, 1],
+          [2, 3],
+        ],
+      },
+      starting: ["f0", "f1"],
+      adopted: { compute: () => Promise.reject(full) },
+    });
+    const call = callOf([3, 1]);
+    const computing = remote.compute(call);
+    remote.provide("f", 0, { instanceId: "f0", endpoint: "unix:/test", experts: [[0, 1]] });
+    remote.provide("f", 1, { instanceId: "f1", endpoint: "unix:/test", experts: [[2, 3]] });
+    await computing;
+    expect([...call.outputs]).toEqual(expectedOf(call));
+  });
+
   it("and nobody can compute the rows in the end, the request fails by name", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     try {

@@ -62,7 +62,7 @@ export class RemoteFunctions implements RemoteExperts {
     const connected = this.#options.connect(replica);
     if (to === undefined || connected === null) return;
     this.#waitUntil.delete(to);
-    to.provide(index, replica.instanceId, connected);
+    to.provide(index, connected);
   }
 
   /** @throws EXPERTS_UNAVAILABLE when neither functions nor this one can compute the rows */
