@@ -47,9 +47,10 @@ describe("a model split over functions", () => {
     async (options) => {
       await withSystem(options, async (system) => {
         for (const each of prompts) {
-          const question = { prompt: each, maxTokens: 24, sampling: { temperature: 0.8, seed: 5 } };
+          const question = { prompt: each, maxTokens: 24, sampling: { temperature: 0.8, seed: 5 }, topLogprobs: 20 };
           const [split, unsplit] = [await ask(system, question), await ask(whole, question)];
           expect(split.tokens).toEqual(unsplit.tokens);
+          expect(split.logprobs).toEqual(unsplit.logprobs); // to the last bit
           expect(split.trace.experts?.remoteRows).toBeGreaterThan(0);
           expect(split.trace.activations).toEqual(unsplit.trace.activations);
         }

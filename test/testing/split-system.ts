@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type System, type SystemOptions, startSystem } from "../../src/cli/system.ts";
 import { BUNDLED_PROMPTS } from "../../src/engine/testing/bundled-model.ts";
+import type { TokenEvent } from "../../src/functions/protocol.ts";
 import type { RequestTrace } from "../../src/gateway/trace.ts";
 import { GREEDY, type Sampling } from "../../src/model/sampling.ts";
 import type { InstanceReport } from "../../src/platform/platform.ts";
 
 export interface Answer {
   readonly tokens: readonly number[];
+  /** Of each token, with alternatives, if asked for. */
+  readonly logprobs: readonly Pick<TokenEvent, "logprob" | "top">[];
   readonly text: string;
   readonly trace: RequestTrace;
 }
@@ -16,6 +19,7 @@ export interface Question {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly stop?: readonly string[];
+  readonly topLogprobs?: number;
   readonly sampling?: Partial<Sampling>;
   /** Told how many tokens have come, after each delta; 0 once when the request was accepted. */
   readonly onProgress?: (tokens: number) => void;
@@ -23,8 +27,9 @@ export interface Question {
 
 /** The answer to one question, however it got here. */
 export async function ask({ pipeline }: System, question: Question): Promise<Answer> {
-  const { prompt, maxTokens, stop = [], sampling, onProgress } = question;
+  const { prompt, maxTokens, stop = [], topLogprobs = null, sampling, onProgress } = question;
   const tokens: number[] = [];
+  const logprobs: Pick<TokenEvent, "logprob" | "top">[] = [];
   let text = "";
   const request = {
     requestId: randomUUID(),
@@ -32,12 +37,13 @@ export async function ask({ pipeline }: System, question: Question): Promise<Ans
     maxTokens,
     stop,
     sampling: { ...GREEDY, ...sampling },
-    topLogprobs: null,
+    topLogprobs,
   } as const;
   for await (const event of pipeline.complete(request, new AbortController().signal)) {
-    if (event.type === "end") return { tokens, text, trace: event.trace };
+    if (event.type === "end") return { tokens, logprobs, text, trace: event.trace };
     if (event.type === "delta") {
       tokens.push(...event.tokens.map(({ token }) => token));
+      logprobs.push(...event.tokens.map(({ logprob, top }) => ({ logprob, top })));
       text += event.text;
     }
     onProgress?.(tokens.length);
