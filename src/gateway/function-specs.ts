@@ -1,9 +1,8 @@
 import type { MainProgram } from "../functions/spec.ts";
 import type { ExpertSelection, LayerPlan, Plan } from "../planner/plan.ts";
+import { toVcpus } from "../planner/specs.ts";
 import type { FunctionSpec } from "../platform/platform.ts";
 
-/** One virtual processor for this much memory, as the paper assumes and most platforms do. */
-const MIB_PER_VCPU = 1024;
 /** Expert calls are short and a function serves them in turn: many requests may hold it at the same time. */
 const EXPERT_CONCURRENCY = 1024;
 
@@ -64,10 +63,6 @@ export function toFunctionSpecs({ specMain, layers }: Plan, model: ModelProgram)
   };
   const names = [...new Set(layers.filter(({ remote }) => remote.length > 0).map((layer) => layer.function))];
   return { main, experts: names.map((name) => expertFunction(name, layers, model)) };
-}
-
-export function toVcpus(memoryMb: number): number {
-  return memoryMb / MIB_PER_VCPU;
 }
 
 function toThreads(vcpus: number, processors: number): number {

@@ -1,0 +1,128 @@
+import type { Rounding } from "../ledger/meter.ts";
+import type { ExpertTimes, WireTimes } from "./cost-profile.ts";
+import { expectedBilledMs } from "./rates.ts";
+import { timeAt } from "./speed-curve.ts";
+
+/** {@link ExpertTimes} of a function with so many processors, in milliseconds. */
+export interface ExpertSpeed {
+  readonly decodeLayer: number;
+  readonly decodeRow: number;
+  readonly prefillExpert: number;
+  readonly prefillRow: number;
+}
+
+export function expertSpeed(times: ExpertTimes, vcpus: number): ExpertSpeed {
+  return {
+    decodeLayer: timeAt(times.decodeLayer, vcpus),
+    decodeRow: timeAt(times.decodeRow, vcpus),
+    prefillExpert: timeAt(times.prefillExpert, vcpus),
+    prefillRow: timeAt(times.prefillRow, vcpus),
+  };
+}
+
+/** What the routed experts of one layer are computed by. */
+export interface LayerHardware {
+  /** In the main function. */
+  readonly local: ExpertSpeed;
+  /** In each replica of the layer's expert function; any where nothing is remote. */
+  readonly remote: ExpertSpeed;
+  readonly wire: WireTimes;
+  readonly rounding: Rounding;
+}
+
+/** What experts of one layer take: of the request's time, and of the expert function's bill. */
+export interface LayerTime {
+  /** PT^e or GT^e without τ^sw: the layer goes on after this long. */
+  readonly ms: number;
+  /** Calls to all replicas. */
+  readonly calls: number;
+  /** Billed by all replicas. */
+  readonly billedMs: number;
+}
+
+/**
+ * Decode of one token, GT^e = Σ_j P(j) max(local(k − j), remote(j)): local and remote experts compute in parallel, one
+ * call carries all rows of a replica, and a token's hidden state is sent once. Replicas hold disjoint experts; j rows
+ * meet z (1 − (1 − 1/z)^j) of them.
+ * @param shares P(j rows are remote), j = 0 … k
+ */
+export function decodeLayerTime(shares: Float64Array, replicas: number, hardware: LayerHardware): LayerTime {
+  const { local, remote, wire, rounding } = hardware;
+  const k = shares.length - 1;
+  let [ms, calls, billedMs] = [0, 0, 0];
+  for (let j = 0; j <= k; j++) {
+    const share = shares[j] as number;
+    if (share === 0) continue;
+    const localMs = j === k ? 0 : local.decodeLayer + (k - j) * local.decodeRow;
+    if (j === 0) {
+      ms += share * localMs;
+      continue;
+    }
+    const called = replicas === 1 ? 1 : replicas * (1 - (1 - 1 / replicas) ** j);
+    const rows = j / called;
+    const busyMs = remote.decodeLayer + rows * remote.decodeRow;
+    ms += share * Math.max(localMs, wire.callMs + (1 + rows) * wire.perHiddenStateMs + busyMs);
+    calls += share * called;
+    billedMs += share * called * expectedBilledMs(busyMs, rounding);
+  }
+  return { ms, calls, billedMs };
+}
+
+/** Prefill's rows of a set of experts. */
+export interface PrefillLoad {
+  /** Σ N^pre_k */
+  readonly rows: number;
+  /** Experts with at least one row, in expectation. */
+  readonly used: number;
+}
+
+export const NO_LOAD: PrefillLoad = { rows: 0, used: 0 };
+
+/** Rows fall on an expert one by one, independently: with n expected it has none with probability e^(−n). */
+export function loadOf(shareOfRows: number, rows: number): PrefillLoad {
+  const own = shareOfRows * rows;
+  return { rows: own, used: 1 - Math.exp(-own) };
+}
+
+export function addLoads(a: PrefillLoad, b: PrefillLoad): PrefillLoad {
+  return { rows: a.rows + b.rows, used: a.used + b.used };
+}
+
+/** Σ_k τ^c(N^pre_k) = used · expert + rows · row */
+export function prefillBusyMs({ used, rows }: PrefillLoad, { prefillExpert, prefillRow }: ExpertSpeed): number {
+  return used * prefillExpert + rows * prefillRow;
+}
+
+export interface PrefillLayer {
+  /** N^in */
+  readonly promptTokens: number;
+  readonly local: PrefillLoad;
+  /** Of each replica. */
+  readonly remote: readonly PrefillLoad[];
+}
+
+/**
+ * Prefill, PT^e = max(Σ local τ^c, max_j ZT_j), ZT_j = busy + (inputs + rows) D/B + t^rem a call. A token's hidden state
+ * is sent once to each replica that has a row of it. Prompts longer than a batch, or than a payload, take several calls.
+ */
+export function prefillLayerTime({ promptTokens, local, remote }: PrefillLayer, hardware: LayerHardware): LayerTime {
+  let ms = prefillBusyMs(local, hardware.local);
+  let [calls, billedMs] = [0, 0];
+  for (const load of remote) {
+    if (load.rows === 0) continue;
+    const { wire, rounding } = hardware;
+    const hiddenStates = Math.min(promptTokens, load.rows) + load.rows;
+    const own = callsOf(promptTokens, hiddenStates, wire);
+    const busyMs = prefillBusyMs(load, hardware.remote);
+    ms = Math.max(ms, own * wire.callMs + hiddenStates * wire.perHiddenStateMs + busyMs);
+    calls += own;
+    billedMs += own * expectedBilledMs(busyMs / own, rounding);
+  }
+  return { ms, calls, billedMs };
+}
+
+function callsOf(promptTokens: number, hiddenStates: number, { batchTokens, payloadHiddenStates }: WireTimes): number {
+  const batches = Math.ceil(promptTokens / batchTokens);
+  const payloads = payloadHiddenStates === null ? 1 : Math.ceil(hiddenStates / payloadHiddenStates);
+  return Math.max(batches, payloads);
+}

@@ -1,0 +1,61 @@
+import type { RoutedSets } from "./problem.ts";
+
+/**
+ * How many of a token's k rows are remote, when the first r experts of an order are: for every r and every j the share
+ * of tokens with exactly j remote rows. Counted from the sets that gates chose: experts are chosen together or never, so
+ * products of shares would be far off.
+ */
+export class RemoteRows {
+  readonly #width: number;
+  /** [(experts + 1) × (k + 1)] */
+  readonly #shares: Float64Array;
+
+  /** @param order every expert once, the first to become remote first */
+  constructor(sets: RoutedSets, order: ArrayLike<number>, expertsPerToken: number) {
+    this.#width = expertsPerToken + 1;
+    this.#shares = toShares(countMembers(sets, order, expertsPerToken), order.length, expertsPerToken);
+  }
+
+  /** P(j remote rows), j = 0 … k, with the first r experts remote. [k + 1] */
+  shares(r: number): Float64Array {
+    return this.#shares.subarray(r * this.#width, (r + 1) * this.#width);
+  }
+}
+
+/**
+ * For i = 1 … k and every place p in the order: the share of tokens whose i-th expert in that order is at p.
+ * [k × experts]
+ */
+function countMembers({ experts, weights }: RoutedSets, order: ArrayLike<number>, k: number): Float64Array {
+  const places = new Int32Array(order.length);
+  for (let place = 0; place < order.length; place++) places[order[place] as number] = place;
+  const counts = new Float64Array(k * order.length);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const own = new Int32Array(k);
+  for (let token = 0; token < weights.length; token++) {
+    for (let i = 0; i < k; i++) own[i] = places[experts[token * k + i] as number] as number;
+    own.sort();
+    const share = (weights[token] as number) / total;
+    for (let i = 0; i < k; i++) {
+      const at = i * order.length + (own[i] as number);
+      counts[at] = (counts[at] as number) + share;
+    }
+  }
+  return counts;
+}
+
+/** P(at least i remote | r) = Σ_{p < r} counts[i][p]; P(exactly i) is the difference of two of them. */
+function toShares(counts: Float64Array, experts: number, k: number): Float64Array {
+  const shares = new Float64Array((experts + 1) * (k + 1));
+  const atLeast = new Float64Array(k + 2);
+  atLeast[0] = 1;
+  for (let r = 0; r <= experts; r++) {
+    for (let j = 0; j <= k; j++) {
+      shares[r * (k + 1) + j] = Math.max(0, (atLeast[j] as number) - (atLeast[j + 1] as number));
+    }
+    for (let i = 1; i <= k && r < experts; i++) {
+      atLeast[i] = (atLeast[i] as number) + (counts[(i - 1) * experts + r] as number);
+    }
+  }
+  return shares;
+}
