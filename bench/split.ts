@@ -7,6 +7,7 @@ import type { RequestTrace } from "../src/gateway/trace.ts";
 import { readGguf } from "../src/gguf/read.ts";
 import { architectureOf } from "../src/model/registry.ts";
 import { GREEDY } from "../src/model/sampling.ts";
+import type { Plan } from "../src/planner/plan.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { predictDecode, profileExperts } from "./split-prediction.ts";
 import { benchWire } from "./wire.ts";
@@ -125,8 +126,8 @@ async function runSides(options: SplitBenchOptions): Promise<SideRuns> {
     if (round >= WARM_UP_ROUNDS) turns.push(turn);
   }
   const prefillOnly = await answer(split, 1);
-  const experts = new Map(split.plan.layers.map((layer) => [layer.function, layer.memoryMb]));
-  const mainMb = ({ plan }: System): number => plan.specMain.memoryMb;
+  const experts = new Map((split.plan as Plan).layers.map((layer) => [layer.function, layer.memoryMb]));
+  const mainMb = ({ plan }: System): number => (plan as Plan).specMain.memoryMb;
   return {
     functions: {
       localMb: mainMb(local),
@@ -223,7 +224,7 @@ function callsOf({ experts }: RequestTrace): number {
 function remoteShareOf({ activations, plan }: RequestTrace): number {
   let [rows, remoteRows] = [0, 0];
   for (const [layer, counts] of (activations?.decode ?? []).entries()) {
-    const remote = plan.layers.find((planned) => planned.layer === layer)?.remote ?? [];
+    const remote = plan?.layers.find((planned) => planned.layer === layer)?.remote ?? [];
     for (const [expert, count] of counts.entries()) {
       rows += count;
       if (remote.includes(expert)) remoteRows += count;

@@ -9,7 +9,6 @@ const priceBook = readPriceBook("aws-lambda-x86");
 const trace = new TraceRecorder({
   requestId: "r",
   model: "m",
-  plan: { specMain: { memoryMb: 1024 }, layers: [] },
   priceBook,
   clock: () => 0,
   onTrace: () => {},

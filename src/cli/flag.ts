@@ -8,7 +8,7 @@ interface FlagOptions<Value> {
   readonly parse?: (text: string, previous: Value) => Value;
   readonly choices?: readonly string[];
   readonly required?: boolean;
-  readonly conflicts?: string;
+  readonly conflicts?: string | string[];
 }
 
 /** A flag with its environment variable, `--max-tokens` with REMOE_MAX_TOKENS; the flag wins. */

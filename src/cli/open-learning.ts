@@ -1,4 +1,5 @@
 import { createLearning, type Learning } from "../gateway/learning.ts";
+import type { PlanQuery } from "../gateway/plan-choice.ts";
 import { loadNative } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { DEFAULT_HISTORY_OPTIONS, HistoryFile, type HistoryOptions } from "../history/history-file.ts";
@@ -6,6 +7,7 @@ import type { HistoryIdentity } from "../history/identity.ts";
 import { readHistory } from "../history/read-history.ts";
 import { TokenEmbeddings } from "../model/token-embeddings.ts";
 import type { Example } from "../predictor/example.ts";
+import { expertsPerToken } from "../predictor/experts-per-token.ts";
 import { OnlinePredictor } from "../predictor/online-predictor.ts";
 import { historyIdentity } from "./history-identity.ts";
 
@@ -18,6 +20,8 @@ export interface HistoryChoice {
 /** Prediction from a history file, to which every request is added. */
 export interface OpenLearning {
   readonly learning: Learning;
+  /** The last request, as one to expect again; `null` of an empty history. */
+  readonly typical: PlanQuery | null;
   close(): Promise<void>;
 }
 
@@ -45,7 +49,8 @@ export async function openLearning(
     if (droppedBytes > 0) warn(`history ${path}: cut off a damaged end of ${droppedBytes} bytes`);
     if (skippedRecords > 0) warn(`history ${path}: skipped ${skippedRecords} damaged records`);
     const predictor = new OnlinePredictor(identity);
-    await startPredictor(predictor, await readExamples(path, identity), signal);
+    const examples = await readExamples(path, identity);
+    await startPredictor(predictor, examples, signal);
     const learning = createLearning({
       shape: identity,
       predictor,
@@ -54,11 +59,19 @@ export async function openLearning(
       now: Date.now,
       later: setImmediate,
     });
-    return { learning, close };
+    return { learning, typical: toQuery(examples.at(-1), identity, learning), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function toQuery(last: Example | undefined, { layers }: HistoryIdentity, learning: Learning): PlanQuery | null {
+  if (last === undefined) return null;
+  const tokensOf = (counts: Uint32Array): number =>
+    Math.round(counts.reduce((a, b) => a + b, 0) / (layers * expertsPerToken(last.prefillSample, layers)));
+  const expectation = learning.expect("typical", last.tokens);
+  return { promptTokens: tokensOf(last.prefill), maxTokens: tokensOf(last.decode) + 1, expectation };
 }
 
 function warn(text: string): void {

@@ -30,9 +30,19 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/demo.ts")).defineDemo,
   },
   {
+    words: ["plan"],
+    summary: "decide where experts would run, and why",
+    load: async () => (await import("./commands/plan.ts")).definePlan,
+  },
+  {
     words: ["inspect"],
     summary: "say what a model file holds",
     load: async () => (await import("./commands/inspect.ts")).defineInspect,
+  },
+  {
+    words: ["profile"],
+    summary: "measure what a model takes on this machine",
+    load: async () => (await import("./commands/profile.ts")).defineProfile,
   },
   {
     words: ["trace"],

@@ -18,7 +18,7 @@ function timings(ttftMs: number | null, tpotMs: number | null): RequestTimings {
 
 describe("judgeSlo", () => {
   it("has no opinion without objectives", () => {
-    expect(judgeSlo({}, timings(10, 5))).toBeNull();
+    expect(judgeSlo({ ttftMs: null, tpotMs: null }, timings(10, 5))).toBeNull();
   });
 
   it("is met up to the objective and missed beyond it", () => {
@@ -26,7 +26,7 @@ describe("judgeSlo", () => {
   });
 
   it("leaves open what has no objective or was not measured", () => {
-    expect(judgeSlo({ ttftMs: 10 }, timings(10, 5))).toEqual({ ttftMet: true, tpotMet: null });
+    expect(judgeSlo({ ttftMs: 10, tpotMs: null }, timings(10, 5))).toEqual({ ttftMet: true, tpotMet: null });
     expect(judgeSlo({ ttftMs: 10, tpotMs: 4 }, timings(10, null))).toEqual({ ttftMet: true, tpotMet: null });
   });
 });
@@ -37,9 +37,9 @@ describe("describeSlo", () => {
       "TTFT objective of 500 ms met: 35 ms",
       "TPOT objective of 2.00 s missed: 2.50 s",
     ]);
-    expect(describeSlo({ tpotMs: 20 }, timings(35, null))).toEqual([
+    expect(describeSlo({ ttftMs: null, tpotMs: 20 }, timings(35, null))).toEqual([
       "TPOT objective of 20 ms not measured: too few tokens",
     ]);
-    expect(describeSlo({}, timings(35, 5))).toEqual([]);
+    expect(describeSlo({ ttftMs: null, tpotMs: null }, timings(35, 5))).toEqual([]);
   });
 });

@@ -1,11 +1,6 @@
 import type { RequestTimings } from "../gateway/trace.ts";
+import type { Slo } from "../planner/problem.ts";
 import { formatMs } from "./format.ts";
-
-/** Service-level objectives of a request in milliseconds; left out where there is none. */
-export interface Slo {
-  readonly ttftMs?: number | undefined;
-  readonly tpotMs?: number | undefined;
-}
 
 /** `null` where there is no objective or nothing was measured. */
 export interface SloOutcome {
@@ -15,12 +10,12 @@ export interface SloOutcome {
 
 /** Compares what was measured with the objectives; `null` if there are none. */
 export function judgeSlo({ ttftMs, tpotMs }: Slo, timings: RequestTimings): SloOutcome | null {
-  if (ttftMs === undefined && tpotMs === undefined) return null;
+  if (ttftMs === null && tpotMs === null) return null;
   return { ttftMet: isMet(timings.ttftMs, ttftMs), tpotMet: isMet(timings.tpotMs, tpotMs) };
 }
 
-function isMet(measured: number | null, objective: number | undefined): boolean | null {
-  return measured === null || objective === undefined ? null : measured <= objective;
+function isMet(measured: number | null, objective: number | null): boolean | null {
+  return measured === null || objective === null ? null : measured <= objective;
 }
 
 /** A line for each objective: `TTFT objective of 500 ms met: 35 ms`. */
@@ -28,8 +23,8 @@ export function describeSlo(slo: Slo, timings: RequestTimings): readonly string[
   return [describe("TTFT", timings.ttftMs, slo.ttftMs), describe("TPOT", timings.tpotMs, slo.tpotMs)].flat();
 }
 
-function describe(name: string, measured: number | null, objective: number | undefined): string[] {
-  if (objective === undefined) return [];
+function describe(name: string, measured: number | null, objective: number | null): string[] {
+  if (objective === null) return [];
   if (measured === null) return [`${name} objective of ${formatMs(objective)} not measured: too few tokens`];
   const verdict = measured <= objective ? "met" : "missed";
   return [`${name} objective of ${formatMs(objective)} ${verdict}: ${formatMs(measured)}`];

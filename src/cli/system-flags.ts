@@ -2,14 +2,24 @@ import type { Command } from "commander";
 import type { Numerics } from "../engine/forward-passes.ts";
 import type { RowTransfer } from "../functions/protocol.ts";
 import { DEFAULT_PRICE_BOOK } from "../ledger/price-books.ts";
+import type { Slo } from "../planner/problem.ts";
 import { byteSize, duration, share, wholeNumber } from "./argument-parsers.ts";
 import { PLATFORMS, type PlatformName } from "./create-named-platform.ts";
+import type { PlanningChoice } from "./create-planning.ts";
 import { flag } from "./flag.ts";
 import { readPriceBook } from "./read-price-book.ts";
 import type { SystemOptions } from "./system.ts";
 
+/** What {@link addPlanningFlags} gives a command's action. */
+export interface PlanningFlags {
+  readonly profile?: string;
+  readonly sloTtft?: number;
+  readonly sloTpot?: number;
+  readonly sloPolicy: "strict" | "best-effort";
+}
+
 /** What {@link addSystemFlags} gives a command's action. */
-export interface SystemFlags {
+export interface SystemFlags extends PlanningFlags {
   readonly model?: string;
   readonly context?: number;
   readonly threads?: number;
@@ -17,7 +27,7 @@ export interface SystemFlags {
   readonly numerics: Numerics;
   readonly placement: "auto" | "local";
   readonly plan?: string;
-  readonly remoteRatio: number;
+  readonly remoteRatio?: number;
   readonly expertFunctions?: number;
   readonly replicas: number;
   readonly memory?: number;
@@ -38,6 +48,7 @@ const KEEP_ALIVE_MS = 600_000;
 export function addSystemFlags(command: Command): Command {
   addModelFlags(command);
   addPlacementFlags(command);
+  addPlanningFlags(command);
   return addPlatformFlags(command);
 }
 
@@ -74,7 +85,10 @@ function addPlacementFlags(command: Command): void {
       }),
     )
     .addOption(
-      flag("--remote-ratio <b>", "share of each layer's experts in expert functions", { parse: share, initial: 0 }),
+      flag("--remote-ratio <b>", "share of each layer's experts in expert functions", {
+        parse: share,
+        initially: "0, or what the planner chooses with --profile",
+      }),
     )
     .addOption(
       flag("--expert-functions <n>", "functions that the remote experts are spread over", {
@@ -88,6 +102,24 @@ function addPlacementFlags(command: Command): void {
       flag("--remote-rows <form>", "what expert functions send back: f32 leaves the output as it is", {
         choices: ROW_TRANSFERS,
         initial: "f32",
+      }),
+    );
+}
+
+/** Adds the flags of every command that plans. */
+export function addPlanningFlags(command: Command): void {
+  command
+    .addOption(
+      flag("--profile <file>", "plan each request by this profile (see `remoe profile`)", {
+        conflicts: ["plan", "remoteRatio"],
+      }),
+    )
+    .addOption(flag("--slo-ttft <duration>", "objective for the time to the first token", { parse: duration }))
+    .addOption(flag("--slo-tpot <duration>", "objective for the mean time between tokens", { parse: duration }))
+    .addOption(
+      flag("--slo-policy <policy>", "what becomes of a request whose objectives no plan meets: strict refuses it", {
+        choices: ["strict", "best-effort"],
+        initial: "strict",
       }),
     );
 }
@@ -126,8 +158,11 @@ function addPlatformFlags(command: Command): Command {
 
 const MIB = 2 ** 20;
 
-/** @throws PRICE_BOOK_UNKNOWN, PRICE_BOOK_INVALID */
-export function toSystemOptions(flags: SystemFlags): SystemOptions {
+/**
+ * @param reuse whether functions will serve many requests
+ * @throws PRICE_BOOK_UNKNOWN, PRICE_BOOK_INVALID
+ */
+export function toSystemOptions(flags: SystemFlags, reuse: boolean): SystemOptions {
   const { model, context, threads, device, numerics, placement } = flags;
   const isLocal = placement === "local";
   return {
@@ -144,12 +179,22 @@ export function toSystemOptions(flags: SystemFlags): SystemOptions {
       memoryMb: toMb(flags.memory),
       expertMemoryMb: toMb(flags.expertMemory),
     },
+    planning: isLocal ? undefined : toPlanning(flags, reuse),
     rows: flags.remoteRows,
     priceBook: readPriceBook(flags.prices),
     platform: flags.platform,
     keepAliveMs: flags.keepAlive,
     history: flags.history === undefined ? undefined : { path: flags.history, privacy: flags.historyPrivacy },
   };
+}
+
+function toPlanning(flags: SystemFlags, reuse: boolean): PlanningChoice | undefined {
+  const { profile, sloPolicy: policy } = flags;
+  return profile === undefined ? undefined : { profile, policy, reuse, slo: toSlo(flags) };
+}
+
+export function toSlo({ sloTtft, sloTpot }: PlanningFlags): Slo {
+  return { ttftMs: sloTtft ?? null, tpotMs: sloTpot ?? null };
 }
 
 function toMb(bytes: number | undefined): number | undefined {

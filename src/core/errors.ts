@@ -346,6 +346,13 @@ export const ERRORS = {
     message: "the plan '{path}' cannot be used: {problem}",
     hint: "Correct the file, or leave --plan away.",
   },
+  PLAN_INFEASIBLE: {
+    exitCode: 4,
+    httpStatus: 409,
+    openAiType: "invalid_request_error",
+    message: "no plan keeps {objective} within {limit}: at best it is {best}",
+    hint: "Set a looser objective, or let functions have more memory (and with it processors) or a device.",
+  },
   PRICE_BOOK_UNKNOWN: {
     ...badInput,
     exitCode: 3,
@@ -356,6 +363,21 @@ export const ERRORS = {
     ...badInput,
     message: "the price book '{path}' cannot be used: {problem}",
     hint: "See docs/guide/pricing.md for the fields of a price book.",
+  },
+  PROFILE_INVALID: {
+    ...badInput,
+    message: "the profile '{path}' cannot be used: {problem}",
+    hint: "Measure one with `remoe profile --out <file>`.",
+  },
+  PROFILE_FOREIGN: {
+    ...badInput,
+    message: "the profile '{path}' belongs to another model: '{actual}', here it is '{expected}'",
+    hint: "Measure one for this model with `remoe profile --model <file> --out <file>`.",
+  },
+  PROFILE_FIT_FAILED: {
+    ...broken,
+    message: "no curve fits {curve}: {reason}",
+    hint: "Measure again on a quiet machine, without --quick; a function that gets no faster with memory has no such curve.",
   },
   REQUEST_CANCELLED: {
     exitCode: 130,

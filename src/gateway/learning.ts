@@ -5,6 +5,7 @@ import { divergence } from "../predictor/divergence.ts";
 import type { Shape } from "../predictor/example.ts";
 import type { Forecast, ForecastSource, OnlinePredictor } from "../predictor/online-predictor.ts";
 import { type Embedding, promptVector } from "../predictor/prompt-vector.ts";
+import type { SimilarExample } from "../predictor/similar-prompts.ts";
 import { TRACED_TOKENS, toHistoryRecord } from "./history-record.ts";
 
 /** What a request was expected to activate. */
@@ -13,6 +14,10 @@ export interface Expectation {
   readonly tokens: readonly number[];
   readonly vector: Float32Array;
   readonly forecast: Forecast;
+  /** Past requests like it. */
+  readonly similar: readonly SimilarExample[];
+  /** The group of similar prompts that it belongs to. */
+  readonly group: number | null;
 }
 
 /** How a prediction turned out. */
@@ -48,7 +53,9 @@ export function createLearning({ shape, predictor, embedding, keep, now, later }
     traceTokens: TRACED_TOKENS,
     expect(requestId, tokens) {
       const vector = promptVector(tokens, embedding, shape.dimensions);
-      return { requestId, tokens, vector, forecast: predictor.forecast({ vector, tokens }) };
+      const query = { vector, tokens };
+      const [forecast, similar] = [predictor.forecast(query), predictor.similar(query)];
+      return { requestId, tokens, vector, forecast, similar, group: predictor.groupOf(query) };
     },
     learn({ requestId, tokens, vector, forecast }, done) {
       const record = toHistoryRecord({ id: requestId, time: now(), domain: null, vector, tokens: [...tokens] }, done);

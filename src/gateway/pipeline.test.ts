@@ -9,6 +9,7 @@ import {
   type PipelineEvent,
   type PipelineOptions,
 } from "./pipeline.ts";
+import { fixedPlan } from "./plan-choice.ts";
 import { BOS, bytesOf, byteTokenizer, END_OF_TURN } from "./testing/byte-tokenizer.ts";
 import { testModel, testPlan, testPriceBook } from "./testing/create-test-gateway.ts";
 import { createGate } from "./testing/gate.ts";
@@ -56,7 +57,7 @@ function createTestPipeline(script: Partial<Script> = {}, options: Partial<Pipel
   const functions = createScriptedFunctions({ answer: "Hello, world", ...script });
   const pipeline = createPipeline({
     model: testModel,
-    plan: testPlan,
+    chooser: fixedPlan(testPlan),
     priceBook: testPriceBook,
     acquire: () => functions.acquire(),
     clock: () => performance.now(),
@@ -268,7 +269,7 @@ describe("requests that do not complete", () => {
   it("are cancelled while the functions start", async () => {
     const { functions, pipeline } = createTestPipeline(
       {},
-      { acquire: (signal) => unlessAborted(new Promise(() => {}), signal) },
+      { acquire: (_plan, signal) => unlessAborted(new Promise(() => {}), signal) },
     );
     const client = new AbortController();
     const gone = run(pipeline, completionOf("hi"), client.signal);

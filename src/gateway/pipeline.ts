@@ -8,6 +8,7 @@ import type { Plan } from "../planner/plan.ts";
 import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
 import { Admission } from "./admission.ts";
 import type { Expectation, Learning } from "./learning.ts";
+import type { PlanChooser, PlanQuery } from "./plan-choice.ts";
 import { encodePrompt, type Prompt, type ServedModel } from "./prompt.ts";
 import type { RequestTrace } from "./trace.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
@@ -61,11 +62,11 @@ export interface Pipeline {
 
 export interface PipelineOptions {
   readonly model: ServedModel;
-  /** Where the experts are. */
-  readonly plan: Plan;
+  /** Says where a request's experts run. */
+  readonly chooser: PlanChooser;
   readonly priceBook: PriceBook;
-  /** The functions of a request, warm or started for it. */
-  readonly acquire: (signal: AbortSignal) => Promise<AcquiredFunctions>;
+  /** The functions of a plan, warm or started for the request. */
+  readonly acquire: (plan: Plan, signal: AbortSignal) => Promise<AcquiredFunctions>;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   /** Defaults to one request at a time and 64 waiting. */
@@ -75,7 +76,7 @@ export interface PipelineOptions {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const { model, plan, priceBook, learning, clock, admission = new Admission({ clock }) } = options;
+  const { model, chooser, priceBook, learning, clock, admission = new Admission({ clock }) } = options;
 
   async function* answer(run: Run): AsyncGenerator<PipelineEvent, FinishReason, void> {
     const place = admission.enter(run.signal);
@@ -85,7 +86,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       run.recorder.admitted();
       const expectation = learning?.expect(run.request.requestId, run.promptTokens) ?? null;
       if (expectation !== null) run.recorder.predicted();
-      const functions = await options.acquire(run.signal);
+      const choice = await chooser.choose(toPlanQuery(run, model, expectation));
+      run.signal.throwIfAborted();
+      run.recorder.planned(choice);
+      const functions = await options.acquire(choice.plan, run.signal);
       run.recorder.started(functions);
       try {
         run.signal.throwIfAborted();
@@ -107,7 +111,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       const recorder = new TraceRecorder({
         requestId: request.requestId,
         model: model.id,
-        plan,
         priceBook,
         clock,
         onTrace,
@@ -117,7 +120,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const promptTokens = encodePrompt(request.prompt, model);
         recorder.accepted(promptTokens.length);
         const finishReason = yield* answer({ request, promptTokens, signal, recorder });
-        yield { type: "end", finishReason, trace: recorder.end(finishReason) };
+        const trace = recorder.end(finishReason);
+        if (recorder.choice !== null) chooser.observe(recorder.choice, trace);
+        yield { type: "end", finishReason, trace };
       } catch (error) {
         throw endFailed(error, signal, recorder);
       } finally {
@@ -221,12 +226,21 @@ function* delta(text: string, tokens: readonly TokenEvent[]): Generator<DeltaEve
   }
 }
 
-function toGeneration(model: ServedModel, { request, promptTokens, traceTokens }: TracedRun): Generation {
+function toPlanQuery({ request, promptTokens }: Run, model: ServedModel, expectation: Expectation | null): PlanQuery {
+  return { promptTokens: promptTokens.length, maxTokens: mostTokens(request, promptTokens, model), expectation };
+}
+
+/** What is left of the context bounds every answer. */
+function mostTokens({ maxTokens }: CompletionRequest, promptTokens: readonly number[], model: ServedModel): number {
   const left = model.contextLength - promptTokens.length;
+  return Math.min(maxTokens ?? left, left);
+}
+
+function toGeneration(model: ServedModel, { request, promptTokens, traceTokens }: TracedRun): Generation {
   return {
     requestId: request.requestId,
     promptTokens,
-    maxTokens: Math.min(request.maxTokens ?? left, left),
+    maxTokens: mostTokens(request, promptTokens, model),
     sampling: request.sampling,
     stopTokens: model.tokenizer.endOfGeneration,
     topLogprobs: request.topLogprobs,

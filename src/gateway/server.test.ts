@@ -86,6 +86,7 @@ describe("chat completions", () => {
         },
         experts: { localRows: 24, remoteRows: 12, remoteCalls: 1 },
         prediction: null,
+        planning: null,
         faults: { failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0, mainRestarts: 0 },
         bill: testBill,
       },

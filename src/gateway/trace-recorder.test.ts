@@ -4,6 +4,7 @@ import { NO_SAMPLES } from "../functions/testing/no-samples.ts";
 import { billRequest } from "../ledger/bill.ts";
 import { functionUsage } from "../ledger/testing/function-usage.ts";
 import type { AcquiredFunctions } from "./acquired-functions.ts";
+import type { PlanReasons } from "./plan-choice.ts";
 import { testPlan, testPriceBook } from "./testing/create-test-gateway.ts";
 import type { RequestTrace } from "./trace.ts";
 import { TraceRecorder } from "./trace-recorder.ts";
@@ -38,6 +39,14 @@ function functionsWith(told: Partial<AcquiredFunctions> = {}): AcquiredFunctions
   };
 }
 
+const reasons: PlanReasons = {
+  source: "new",
+  predicted: { ttftMs: 80, tpotMs: 12, prefillMs: 11, coldStartMs: 35, cost: 1 },
+  feasible: true,
+  violations: [],
+  candidates: [],
+};
+
 /** A recorder whose clock stands at the time of the next step. */
 function createTimedRecorder() {
   const traces: RequestTrace[] = [];
@@ -45,7 +54,6 @@ function createTimedRecorder() {
   const recorder = new TraceRecorder({
     requestId: "r",
     model: "m",
-    plan: testPlan,
     priceBook: testPriceBook,
     clock: () => now,
     onTrace: (trace) => traces.push(trace),
@@ -62,6 +70,8 @@ describe("a request's trace", () => {
     const { at, traces } = createTimedRecorder();
     at(105).accepted(7);
     at(125).admitted();
+    at(128).predicted();
+    at(130).planned({ plan: testPlan, reasons });
     at(165).started(functionsWith({ mainRestarts: 1 }));
     at(180).token();
     at(190).token();
@@ -78,9 +88,9 @@ describe("a request's trace", () => {
         errorCode: null,
         timings: {
           queueMs: 22, // 20 in the gateway, 2 in the main function
-          predictMs: 0,
-          planMs: 0,
-          coldStartMs: 40,
+          predictMs: 3,
+          planMs: 2,
+          coldStartMs: 35,
           prefillMs: 11,
           decodeMs: 13,
           ttftMs: 80,
@@ -92,6 +102,7 @@ describe("a request's trace", () => {
         activations: done.activations,
         prediction: null,
         plan: testPlan,
+        planning: reasons,
         faults: { failedCalls: 1, hedgedCalls: 2, lostReplicas: 3, adoptedExperts: 4, mainRestarts: 1 },
         peakMemoryMb: 70,
         bill: billRequest(usage, testPriceBook),
@@ -103,6 +114,7 @@ describe("a request's trace", () => {
     const { at } = createTimedRecorder();
     at(100).accepted(7);
     at(100).admitted();
+    at(100).planned({ plan: testPlan, reasons: null });
     at(100).started(functionsWith({ coldStart: null }));
     at(150).token();
     at(170).token();

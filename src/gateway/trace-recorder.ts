@@ -2,15 +2,14 @@ import type { ErrorCode } from "../core/errors.ts";
 import type { DoneEvent, FaultCounts } from "../functions/protocol.ts";
 import { billRequest } from "../ledger/bill.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
-import type { Plan } from "../planner/plan.ts";
 import type { AcquiredFunctions } from "./acquired-functions.ts";
 import type { PredictionOutcome } from "./learning.ts";
+import type { PlanChoice } from "./plan-choice.ts";
 import type { RequestOutcome, RequestTimings, RequestTrace } from "./trace.ts";
 
 export interface TraceRecorderOptions {
   readonly requestId: string;
   readonly model: string;
-  readonly plan: Plan;
   readonly priceBook: PriceBook;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
@@ -25,6 +24,7 @@ interface Milestones {
   accepted?: number;
   admitted?: number;
   predicted?: number;
+  planned?: number;
   started?: number;
   firstToken?: number;
   lastToken?: number;
@@ -36,6 +36,7 @@ export class TraceRecorder {
   readonly #at: Milestones;
   #promptTokens = 0;
   #completionTokens = 0;
+  #choice: PlanChoice | null = null;
   #functions: AcquiredFunctions | null = null;
   #done: DoneEvent | null = null;
   #prediction: PredictionOutcome | null = null;
@@ -73,9 +74,20 @@ export class TraceRecorder {
     this.#at.predicted = this.#options.clock();
   }
 
+  /** Where its experts run is decided. */
+  planned(choice: PlanChoice): void {
+    this.#choice = choice;
+    // A plan that was given took no time.
+    if (choice.reasons !== null) this.#at.planned = this.#options.clock();
+  }
+
   /** The main function's last word, if there was one. */
   get result(): DoneEvent | null {
     return this.#done;
+  }
+
+  get choice(): PlanChoice | null {
+    return this.#choice;
   }
 
   learnt(prediction: PredictionOutcome): void {
@@ -91,7 +103,7 @@ export class TraceRecorder {
     if (this.#ended !== null) {
       return this.#ended;
     }
-    const { requestId, model, plan, priceBook, clock, onTrace } = this.#options;
+    const { requestId, model, priceBook, clock, onTrace } = this.#options;
     const observed = { at: this.#at, now: clock(), done: this.#done, completionTokens: this.#completionTokens };
     this.#ended = {
       requestId,
@@ -105,7 +117,8 @@ export class TraceRecorder {
       experts: this.#done?.experts ?? null,
       activations: this.#done?.activations ?? null,
       prediction: this.#prediction,
-      plan,
+      plan: this.#choice?.plan ?? null,
+      planning: this.#choice?.reasons ?? null,
       faults: { ...(this.#done?.faults ?? NO_FAULTS), mainRestarts: this.#functions?.mainRestarts ?? 0 },
       peakMemoryMb: this.#done?.peakMemoryMb ?? null,
       bill: billRequest(this.#functions?.usage() ?? [], priceBook),
@@ -130,8 +143,8 @@ function toTimings({ at, now, done, completionTokens }: Observed): RequestTiming
   return {
     queueMs: toWholeMicroseconds(span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0)),
     predictMs: at.predicted === undefined ? 0 : span(at.admitted, at.predicted),
-    planMs: 0,
-    coldStartMs: span(at.predicted ?? at.admitted, at.started),
+    planMs: at.planned === undefined ? 0 : span(at.predicted ?? at.admitted, at.planned),
+    coldStartMs: span(at.planned ?? at.predicted ?? at.admitted, at.started),
     prefillMs: done === null ? span(at.started, at.firstToken) : toWholeMicroseconds(done.timings.prefillMs),
     decodeMs: done === null ? tokensMs : toWholeMicroseconds(done.timings.decodeMs),
     ttftMs: at.firstToken === undefined ? null : span(at.arrived, at.firstToken),

@@ -4,6 +4,7 @@ import type { ColdStart } from "../functions/spec.ts";
 import type { Bill } from "../ledger/bill.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { PredictionOutcome } from "./learning.ts";
+import type { PlanReasons } from "./plan-choice.ts";
 
 /** Milliseconds of a request, all seen from the gateway unless stated. */
 export interface RequestTimings {
@@ -45,8 +46,10 @@ export interface RequestTrace {
   readonly activations: DoneEvent["activations"] | null;
   /** How the prediction of the prompt's activations turned out; `null` where nothing was predicted. */
   readonly prediction: PredictionOutcome | null;
-  /** Where the experts were. */
-  readonly plan: Plan;
+  /** Where the experts were; `null` for requests that ended before that was decided. */
+  readonly plan: Plan | null;
+  /** Why they were there; `null` where the plan was given. */
+  readonly planning: PlanReasons | null;
   /** Losses on the way that the answer does not show. */
   readonly faults: FaultCounts & { readonly mainRestarts: number };
   /** Most memory of the main function's process so far, in MiB; `null` when it did not say. */

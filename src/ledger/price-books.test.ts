@@ -129,4 +129,17 @@ describe("bills worked by hand", () => {
     expect(billRequest([functionUsage({ ...node, idleMs: hour })], book).total).toBeCloseTo(0.1008, 12);
     expect(billRequest([functionUsage({ ...node, coldStartMs: hour })], book).total).toBeCloseTo(0.1008, 12);
   });
+
+  it("remoe-paper: graphics memory costs three times as much, requests and starts nothing", () => {
+    // 2 GB × 10 s = 20 GB-s; 4 GB of graphics memory × 10 s × 3 count as 120: 140 × 0.0000166667 = 0.002333338
+    const usage = functionUsage({
+      memoryMb: 2048,
+      gpuMemoryMb: 4096,
+      invocations: 9,
+      billedMs: 10_000,
+      coldStartMs: 5000,
+      idleMs: 60_000,
+    });
+    expect(billRequest([usage], priceBook("remoe-paper")).total).toBeCloseTo(0.002333338, 12);
+  });
 });

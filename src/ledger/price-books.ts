@@ -5,8 +5,9 @@ import awsLambdaArm from "./price-books/aws-lambda-arm.json" with { type: "json"
 import awsLambdaX86 from "./price-books/aws-lambda-x86.json" with { type: "json" };
 import googleCloudRun from "./price-books/google-cloud-run.json" with { type: "json" };
 import kubernetesM7i from "./price-books/kubernetes-m7i.json" with { type: "json" };
+import remoePaper from "./price-books/remoe-paper.json" with { type: "json" };
 
-const FILES = [awsLambdaX86, awsLambdaArm, alibabaFcTesla, alibabaFcAda, googleCloudRun, kubernetesM7i];
+const FILES = [awsLambdaX86, awsLambdaArm, alibabaFcTesla, alibabaFcAda, googleCloudRun, kubernetesM7i, remoePaper];
 
 /** The built-in price books by name. */
 export const PRICE_BOOKS: ReadonlyMap<string, PriceBook> = new Map(

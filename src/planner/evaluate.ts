@@ -1,4 +1,5 @@
-import type { CostProfile, MainTimes, StartTime } from "./cost-profile.ts";
+import { coldStarts, type Start } from "./cold-starts.ts";
+import type { CostProfile, MainTimes } from "./cost-profile.ts";
 import type { CostParts, Devices, Evaluation, Placement, Violation } from "./evaluation.ts";
 import {
   addLoads,
@@ -13,9 +14,12 @@ import {
 import type { LayerPlan, Plan } from "./plan.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
 import { expectedBilledMs, rateOf } from "./rates.ts";
-import { RemoteRows } from "./remote-rows.ts";
+import { countRemoteRows } from "./remote-rows.ts";
 import { toVcpus } from "./specs.ts";
 import { timeAt } from "./speed-curve.ts";
+
+/** P(j of a token's k rows are remote), j = 0 … k, when these experts of a layer are remote. [k + 1] */
+export type RemoteShares = (layer: number, remote: readonly number[]) => Float64Array;
 
 /**
  * What a placement takes and costs by the latency and cost model of Remoe (arXiv 2512.18674, sections on latency and
@@ -23,23 +27,31 @@ import { timeAt } from "./speed-curve.ts";
  *
  * TTFT = gateway + T^cold + PT, PT = τ^f(N^in) + Σ_l PT^e_l; TPOT = GT / N^out, GT = N^out (τ^f(1) + Σ_l GT^e_l);
  * cost = C^loc + C^rem + cold starts, each function's billed time at its memory's price.
+ *
+ * @param remoteShares for who evaluates many placements and has counted already, e.g. with `RemoteRows`; by default
+ *   each layer's sets are counted again
+ * @throws RangeError for devices the profile has no times of, and for a split layer of which no set is known
  */
-export function evaluate(problem: PlanningProblem, placement: Placement): Evaluation {
+export function evaluate(
+  problem: PlanningProblem,
+  placement: Placement,
+  remoteShares: RemoteShares = countedShares(problem),
+): Evaluation {
   const { workload, profile, margin, slo } = problem;
   const { plan, devices } = placement;
   const isSplit = plan.layers.some(({ remote }) => remote.length > 0);
-  const times = mainTimes(profile, devices, isSplit);
+  const times = isSplit ? splitTimes(profile, devices) : mainTimes(profile, devices);
   const vcpus = toVcpus(plan.specMain.memoryMb);
   const swapMs = (n: number): number =>
     devices === "mix" ? profile.swap.fixedMs + n * profile.swap.perHiddenStateMs : 0;
-  const layers = layerTimes(problem, placement, times);
+  const layers = layerTimes({ problem, plan, times, remoteShares });
   const prefillMs =
     timeAt(times.prefillPrompt, vcpus) +
     workload.promptTokens * timeAt(times.prefillToken, vcpus) +
     sum(layers, ({ prefill }) => prefill.ms + 2 * swapMs(workload.promptTokens));
   const tokenMs = timeAt(times.decodeToken, vcpus) + sum(layers, ({ decode }) => decode.ms + 2 * swapMs(1));
-  const starts = startTimes(problem, plan);
-  const coldStartMs = problem.isCold ? togetherMs(starts, profile.coldStart.parallel) : 0;
+  const starts = problem.isCold ? coldStarts(problem, plan) : [];
+  const coldStartMs = Math.max(0, ...starts.map(({ ms }) => ms));
   const ttftMs = profile.overhead.gatewayMs + coldStartMs + prefillMs;
   const decodeMs = workload.outputTokens * tokenMs;
   const tpotMs = workload.outputTokens === 0 ? 0 : tokenMs;
@@ -67,9 +79,14 @@ export function splitDevices({ mix }: CostProfile): Devices {
   return mix === null ? "cpu" : "mix";
 }
 
-/** @throws RangeError for hardware the profile does not have */
-function mainTimes(profile: CostProfile, devices: Devices, isSplit: boolean): MainTimes {
-  if (isSplit) return profile.split;
+function splitTimes(profile: CostProfile, devices: Devices): MainTimes {
+  if (devices === splitDevices(profile)) return profile.split;
+  throw new RangeError(
+    `the profile's main function of a split plan is on '${splitDevices(profile)}', not '${devices}'`,
+  );
+}
+
+function mainTimes(profile: CostProfile, devices: Devices): MainTimes {
   const times = { cpu: profile.cpu, mix: profile.mix, gpu: profile.gpu, fetch: profile.gpu }[devices];
   if (times === null) throw new RangeError(`the profile has no times of '${devices}'`);
   return times;
@@ -87,9 +104,16 @@ interface LayerTimes {
   readonly decode: LayerTime;
 }
 
+interface Layered {
+  readonly problem: PlanningProblem;
+  readonly plan: Plan;
+  readonly times: MainTimes;
+  readonly remoteShares: RemoteShares;
+}
+
 /** Of every layer with experts. */
-function layerTimes(problem: PlanningProblem, { plan }: Placement, times: MainTimes): LayerTimes[] {
-  const { sizes, profile, prices } = problem;
+function layerTimes({ problem, plan, times, remoteShares }: Layered): LayerTimes[] {
+  const { sizes, profile, prices, workload } = problem;
   const local = expertSpeed(times.experts, toVcpus(plan.specMain.memoryMb));
   return Array.from({ length: sizes.layers }, (_, layer) => {
     const own = plan.layers.find((each) => each.layer === layer && each.remote.length > 0);
@@ -98,84 +122,60 @@ function layerTimes(problem: PlanningProblem, { plan }: Placement, times: MainTi
     const loads = prefillLoads(problem, layer, own);
     return {
       plan: own,
-      prefill: prefillLayerTime({ promptTokens: problem.workload.promptTokens, ...loads }, hardware),
-      decode: decodeLayerTime(remoteShares(problem, layer, own), own?.replicas.length ?? 1, hardware),
+      prefill: prefillLayerTime({ promptTokens: workload.promptTokens, ...loads }, hardware),
+      decode: decodeLayerTime(remoteShares(layer, own?.remote ?? []), own ? decodeReplicas(own) : 1, hardware),
     };
   });
 }
 
-/** P(j remote rows) of a layer's tokens. */
-function remoteShares({ sizes, demand }: PlanningProblem, layer: number, own: LayerPlan | undefined): Float64Array {
-  const remote = own?.remote ?? [];
-  const rest = Array.from({ length: sizes.experts }, (_, expert) => expert).filter((each) => !remote.includes(each));
-  const sets = demand.sets[layer];
-  if (sets === undefined) throw new RangeError(`no sets of layer ${layer}`);
-  return new RemoteRows(sets, [...remote, ...rest], sizes.expertsPerToken).shares(remote.length);
+function countedShares({ sizes, demand }: PlanningProblem): RemoteShares {
+  return (layer, remote) => {
+    const sets = demand.sets[layer];
+    if (sets === undefined) throw new RangeError(`no sets of layer ${layer}`);
+    return countRemoteRows(sets, remote, sizes);
+  };
+}
+
+function hasCopies({ remote, replicas }: LayerPlan): boolean {
+  return sum(replicas, ({ length }) => length) > remote.length;
+}
+
+/** Decode asks as few replicas as can be: one that holds nothing but what earlier ones hold is never called. */
+function decodeReplicas(own: LayerPlan): number {
+  if (!hasCopies(own)) return own.replicas.length;
+  const seen = new Set<number>();
+  const called = own.replicas.filter((experts) => {
+    const before = seen.size;
+    for (const expert of experts) seen.add(expert);
+    return seen.size > before;
+  });
+  return called.length;
 }
 
 function prefillLoads({ sizes, demand, workload }: PlanningProblem, layer: number, own: LayerPlan | undefined) {
   const rows = workload.promptTokens * sizes.expertsPerToken;
-  const loads = Array.from({ length: sizes.experts }, (_, expert) =>
-    loadOf(demand.matrix[layer * sizes.experts + expert] as number, rows),
+  const shares = demand.matrix.subarray(layer * sizes.experts, (layer + 1) * sizes.experts);
+  const loads = Array.from(shares, (share) => loadOf(share, rows));
+  const isRemote = new Set(own?.remote);
+  const local = loads.filter((_, expert) => !isRemote.has(expert)).reduce(addLoads, NO_LOAD);
+  const given = own === undefined ? [] : prefillReplicas(own, (expert) => (loads[expert] as PrefillLoad).rows);
+  const remote = given.map((experts) =>
+    experts.reduce((all, expert) => addLoads(all, loads[expert] as PrefillLoad), NO_LOAD),
   );
-  const total = (experts: readonly number[]): PrefillLoad =>
-    experts.reduce((all, expert) => addLoads(all, loads[expert] as PrefillLoad), NO_LOAD);
-  const remote = new Set(own?.remote);
-  const local = total([...loads.keys()].filter((expert) => !remote.has(expert)));
-  return { local, remote: disjoint(own?.replicas ?? []).map(total) };
+  return { local, remote };
 }
 
-/** Calls go to the first replica that holds an expert. */
-function disjoint(replicas: readonly (readonly number[])[]): number[][] {
-  const seen = new Set<number>();
-  return replicas.map((experts) => {
-    const own = experts.filter((expert) => !seen.has(expert));
-    for (const expert of own) seen.add(expert);
-    return own;
-  });
-}
-
-interface Start {
-  readonly memoryMb: number;
-  readonly ms: number;
-}
-
-/** Of every instance, the main function's first. */
-function startTimes({ sizes, profile }: PlanningProblem, plan: Plan): Start[] {
-  const { main, experts } = profile.coldStart;
-  const startMs = ({ fixedMs, perMb }: StartTime, weightMb: number): number => fixedMs + weightMb * perMb;
-  const localMb = (layer: number): number => {
-    const remote = plan.layers.find((each) => each.layer === layer)?.remote.length ?? 0;
-    return (sizes.experts - remote) * (sizes.expertMb[layer] as number);
-  };
-  const mainMb = sizes.nonExpertMb + sum([...sizes.expertMb.keys()], localMb);
-  const first = { memoryMb: plan.specMain.memoryMb, ms: startMs(main, mainMb) };
-  const instances = instancesOf(sizes, plan.layers).map(({ memoryMb, weightMb }) => ({
-    memoryMb,
-    ms: startMs(experts, weightMb),
-  }));
-  return [first, ...instances];
-}
-
-/** Instances of expert functions: layers may share a function, whose j-th instance holds the j-th replica of each. */
-function instancesOf({ expertMb }: ModelSizes, layers: readonly LayerPlan[]) {
-  const instances = new Map<string, { memoryMb: number; weightMb: number }>();
-  for (const { layer, function: name, memoryMb, replicas, remote } of layers) {
-    if (remote.length === 0) continue;
-    for (const [index, experts] of replicas.entries()) {
-      const weightMb = experts.length * (expertMb[layer] as number);
-      const shared = instances.get(`${name} ${index}`);
-      if (shared === undefined) instances.set(`${name} ${index}`, { memoryMb, weightMb });
-      else shared.weightMb += weightMb;
-    }
+/** Whom prefill asks: experts that several replicas hold go, longest first, to the least loaded of these (LPT). */
+function prefillReplicas(own: LayerPlan, rowsOf: (expert: number) => number): LayerPlan["replicas"] {
+  if (!hasCopies(own)) return own.replicas;
+  const given = own.replicas.map((held) => ({ held, experts: [] as number[], rows: 0 }));
+  for (const expert of own.remote.toSorted((a, b) => rowsOf(b) - rowsOf(a))) {
+    const holders = given.filter(({ held }) => held.includes(expert));
+    const least = holders.reduce((best, each) => (each.rows < best.rows ? each : best));
+    least.experts.push(expert);
+    least.rows += rowsOf(expert);
   }
-  return [...instances.values()];
-}
-
-/** T^cold: all start at the same time; more than `parallel` share what there is. */
-function togetherMs(starts: readonly Start[], parallel: number | null): number {
-  const longest = Math.max(...starts.map(({ ms }) => ms));
-  return parallel === null ? longest : Math.max(longest, sum(starts, ({ ms }) => ms) / parallel);
+  return given.map(({ experts }) => experts);
 }
 
 interface Costed {
@@ -189,7 +189,7 @@ interface Costed {
 }
 
 function costParts({ problem, plan, layers, starts, gpuMemoryMb, computedMs }: Costed): CostParts {
-  const { prices, profile, workload, isCold } = problem;
+  const { prices, profile, workload } = problem;
   const main = rateOf({ memoryMb: plan.specMain.memoryMb, gpuMemoryMb }, prices);
   const mainMs = expectedBilledMs(profile.overhead.mainMs + computedMs, prices.rounding);
   const remoteCost = (of: (layer: LayerTimes) => LayerTime): number =>
@@ -198,7 +198,6 @@ function costParts({ problem, plan, layers, starts, gpuMemoryMb, computedMs }: C
       const rate = rateOf({ memoryMb: layer.plan.memoryMb, gpuMemoryMb: 0 }, prices);
       return of(layer).billedMs * rate.perMs + of(layer).calls * rate.perCall;
     });
-  const isStartBilled = isCold && prices.coldStart === "billed";
   const startCost = ({ memoryMb, ms }: Start, index: number): number =>
     expectedBilledMs(ms, prices.rounding) *
     rateOf({ memoryMb, gpuMemoryMb: index === 0 ? gpuMemoryMb : 0 }, prices).perMs;
@@ -206,7 +205,7 @@ function costParts({ problem, plan, layers, starts, gpuMemoryMb, computedMs }: C
     main: mainMs * main.perMs + main.perCall,
     remotePrefill: remoteCost(({ prefill }) => prefill),
     remoteDecode: workload.outputTokens * remoteCost(({ decode }) => decode),
-    coldStart: isStartBilled ? starts.map(startCost).reduce((a, b) => a + b, 0) : 0,
+    coldStart: prices.coldStart === "billed" ? sum(starts.map(startCost), (cost) => cost) : 0,
   };
 }
 

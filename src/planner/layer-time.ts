@@ -81,7 +81,7 @@ export const NO_LOAD: PrefillLoad = { rows: 0, used: 0 };
 /** Rows fall on an expert one by one, independently: with n expected it has none with probability e^(−n). */
 export function loadOf(shareOfRows: number, rows: number): PrefillLoad {
   const own = shareOfRows * rows;
-  return { rows: own, used: 1 - Math.exp(-own) };
+  return { rows: own, used: -Math.expm1(-own) };
 }
 
 export function addLoads(a: PrefillLoad, b: PrefillLoad): PrefillLoad {

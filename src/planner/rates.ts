@@ -1,4 +1,4 @@
-import type { Rounding } from "../ledger/meter.ts";
+import { type Rounding, roundUp } from "../ledger/meter.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
 import { toVcpus } from "./specs.ts";
 
@@ -26,6 +26,6 @@ export function rateOf({ memoryMb, gpuMemoryMb }: RatedMemory, { busy, unit, per
  * Billed time of an invocation expected to take `ms`. Where its time falls between two steps of the granularity is
  * unknown: rounding up adds half a step on average, and short ones are billed the least there is.
  */
-export function expectedBilledMs(ms: number, { granularityMs, minimumMs }: Rounding): number {
-  return Math.max(minimumMs, granularityMs, ms + granularityMs / 2);
+export function expectedBilledMs(ms: number, rounding: Rounding): number {
+  return Math.max(roundUp(rounding.granularityMs, rounding), ms + rounding.granularityMs / 2);
 }

@@ -1,16 +1,40 @@
-import type { RoutedSets } from "./problem.ts";
+import type { ModelSizes, RoutedSets } from "./problem.ts";
 
 /**
- * How many of a token's k rows are remote, when the first r experts of an order are: for every r and every j the share
- * of tokens with exactly j remote rows. Counted from the sets that gates chose: experts are chosen together or never, so
- * products of shares would be far off.
+ * P(j of a token's k rows are remote), j = 0 … k. Counted from the sets that gates chose: experts are chosen together or
+ * never, so products of shares would be far off. One pass; see {@link RemoteRows} for many counts of one layer.
+ * @throws RangeError when something is remote and no token counts
  */
+export function countRemoteRows(
+  { experts, weights }: RoutedSets,
+  remote: readonly number[],
+  sizes: Pick<ModelSizes, "experts" | "expertsPerToken">,
+): Float64Array {
+  const k = sizes.expertsPerToken;
+  const shares = new Float64Array(k + 1);
+  // Nothing needs counting, and nothing has to be known.
+  if (remote.length === 0) return shares.fill(1, 0, 1);
+  const isRemote = new Uint8Array(sizes.experts);
+  for (const expert of remote) isRemote[expert] = 1;
+  for (let token = 0; token < weights.length; token++) {
+    let rows = 0;
+    for (let i = 0; i < k; i++) rows += isRemote[experts[token * k + i] as number] as number;
+    shares[rows] = (shares[rows] as number) + (weights[token] as number);
+  }
+  const total = totalOf(weights);
+  return shares.map((weight) => weight / total);
+}
+
+/** {@link countRemoteRows} of the first r experts of an order, for every r. */
 export class RemoteRows {
   readonly #width: number;
   /** [(experts + 1) × (k + 1)] */
   readonly #shares: Float64Array;
 
-  /** @param order every expert once, the first to become remote first */
+  /**
+   * @param order every expert once, the first to become remote first
+   * @throws RangeError when no token counts
+   */
   constructor(sets: RoutedSets, order: ArrayLike<number>, expertsPerToken: number) {
     this.#width = expertsPerToken + 1;
     this.#shares = toShares(countMembers(sets, order, expertsPerToken), order.length, expertsPerToken);
@@ -30,7 +54,7 @@ function countMembers({ experts, weights }: RoutedSets, order: ArrayLike<number>
   const places = new Int32Array(order.length);
   for (let place = 0; place < order.length; place++) places[order[place] as number] = place;
   const counts = new Float64Array(k * order.length);
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const total = totalOf(weights);
   const own = new Int32Array(k);
   for (let token = 0; token < weights.length; token++) {
     for (let i = 0; i < k; i++) own[i] = places[experts[token * k + i] as number] as number;
@@ -42,6 +66,13 @@ function countMembers({ experts, weights }: RoutedSets, order: ArrayLike<number>
     }
   }
   return counts;
+}
+
+/** @throws RangeError when it is 0: of such a layer nothing is known, and its shares would not be numbers */
+function totalOf(weights: Float64Array): number {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (total > 0) return total;
+  throw new RangeError("no token of the layer counts");
 }
 
 /** P(at least i remote | r) = Σ_{p < r} counts[i][p]; P(exactly i) is the difference of two of them. */

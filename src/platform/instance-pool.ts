@@ -73,6 +73,11 @@ class InstancePool implements Platform {
     return await lease.finally(() => signal?.removeEventListener("abort", abort));
   }
 
+  isWarm(spec: FunctionSpec): boolean {
+    const key = this.#keyOf(spec);
+    return this.#mostRecent((each) => each.key === key && each.hasRoom && each.launched !== null) !== null;
+  }
+
   list(): readonly InstanceReport[] {
     return [...this.#instances].map((instance) => instance.report());
   }

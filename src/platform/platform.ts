@@ -74,6 +74,8 @@ export interface Platform {
    *   SHUTTING_DOWN after `close`, or the signal's reason
    */
   acquire(spec: FunctionSpec, signal?: AbortSignal): Promise<Lease>;
+  /** Whether an acquire of this spec would get a ready instance at once. */
+  isWarm(spec: FunctionSpec): boolean;
   list(): readonly InstanceReport[];
   /** → unsubscribe */
   onEvent(listener: (event: PlatformEvent) => void): () => void;

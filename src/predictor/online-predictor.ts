@@ -4,6 +4,7 @@ import { divergence } from "./divergence.ts";
 import { DriftDetector } from "./drift.ts";
 import { Ensemble } from "./ensemble.ts";
 import type { ActivationMatrix, Example, Query } from "./example.ts";
+import { type SimilarExample, SimilarPrompts } from "./similar-prompts.ts";
 import type { TrainingShape } from "./training-set.ts";
 
 export interface OnlineOptions {
@@ -42,6 +43,7 @@ export class OnlinePredictor {
   readonly #drift = new DriftDetector();
   readonly #calibration: Calibration;
   #ensemble: Ensemble | null = null;
+  #prompts: SimilarPrompts;
   #fit: Generator<void, Ensemble, void> | null = null;
   /** Examples learnt since the last fit began. */
   #sinceFit: Example[] = [];
@@ -50,18 +52,30 @@ export class OnlinePredictor {
     this.#shape = shape;
     this.#options = { ...DEFAULTS, ...options };
     this.#calibration = new Calibration(shape);
+    this.#prompts = new SimilarPrompts([], shape.dimensions);
   }
 
   /** Learns from a history at once, oldest first; yields after each step of bounded work. Nothing is learnt meanwhile. */
   *start(history: readonly Example[]): Generator<void, void, void> {
     this.#kept.push(...history.slice(-this.#options.capacity));
     this.#ensemble = yield* Ensemble.fit(this.#shape, this.#kept.slice());
+    this.#prompts = new SimilarPrompts(this.#kept, this.#shape.dimensions);
   }
 
   forecast(query: Query): Forecast {
     if (this.#ensemble === null) return { matrix: uniformMatrix(this.#shape), source: "none" };
     if (this.#drift.drifted) return { matrix: this.#ensemble.global.slice(), source: "global" };
     return { matrix: this.#ensemble.predict(query), source: "prompt" };
+  }
+
+  /** Past requests most like this one; none before any has finished. */
+  similar({ vector }: Query): readonly SimilarExample[] {
+    return this.#prompts.nearest(vector);
+  }
+
+  /** Which group of similar prompts a prompt belongs to; `null` before anything is known. Groups change with a new fit. */
+  groupOf({ vector }: Query): number | null {
+    return this.#prompts.groupOf(vector);
   }
 
   /** The share of a forecast's activations that local experts cover. */
@@ -73,6 +87,7 @@ export class OnlinePredictor {
   learn(example: Example): void {
     this.#judge(example);
     this.#ensemble?.add(example);
+    this.#prompts.add(example);
     this.#kept.push(example);
     if (this.#kept.length > this.#options.capacity) this.#kept.shift();
     this.#sinceFit.push(example);
@@ -108,6 +123,7 @@ export class OnlinePredictor {
   #adopt(ensemble: Ensemble): void {
     for (const example of this.#sinceFit) ensemble.add(example);
     this.#ensemble = ensemble;
+    this.#prompts = new SimilarPrompts(this.#kept, this.#shape.dimensions);
     this.#fit = null;
   }
 }

@@ -3,17 +3,18 @@ import type { Command } from "commander";
 import { remoeError } from "../../core/errors.ts";
 import type { Prompt } from "../../gateway/prompt.ts";
 import { GREEDY, type Sampling } from "../../model/sampling.ts";
+import type { Slo } from "../../planner/problem.ts";
 import { type Answer, answerPrompt } from "../answer-prompt.ts";
-import { collect, decimalNumber, duration, wholeNumber } from "../argument-parsers.ts";
+import { collect, decimalNumber, wholeNumber } from "../argument-parsers.ts";
 import { describeBill } from "../describe-bill.ts";
 import { flag } from "../flag.ts";
 import { watchInterruption } from "../interruption.ts";
 import { printJson } from "../print-json.ts";
 import { readPrompt } from "../read-prompt.ts";
-import { describeSlo, judgeSlo, type Slo } from "../slo.ts";
+import { describeSlo, judgeSlo } from "../slo.ts";
 import { summariseTrace } from "../summarise-trace.ts";
 import { startSystem } from "../system.ts";
-import { addSystemFlags, type SystemFlags, toSystemOptions } from "../system-flags.ts";
+import { addSystemFlags, type SystemFlags, toSlo, toSystemOptions } from "../system-flags.ts";
 
 interface RunFlags extends SystemFlags {
   readonly raw?: boolean;
@@ -26,8 +27,6 @@ interface RunFlags extends SystemFlags {
   readonly repeatPenalty: number;
   readonly seed?: number;
   readonly stop: readonly string[];
-  readonly sloTtft?: number;
-  readonly sloTpot?: number;
   readonly json?: boolean;
 }
 
@@ -43,8 +42,6 @@ export function defineRun(command: Command): void {
   addSystemFlags(command);
   addSamplingFlags(command);
   command
-    .addOption(flag("--slo-ttft <duration>", "objective for the time to the first token", { parse: duration }))
-    .addOption(flag("--slo-tpot <duration>", "objective for the mean time between tokens", { parse: duration }))
     .addOption(flag("--json", "print one JSON object instead of the text"))
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -86,7 +83,7 @@ async function run(argument: string | undefined, flags: RunFlags): Promise<void>
   const signal = watchInterruption();
   const prompt = toPrompt(await readPrompt(argument, signal), flags);
   const sampling = toSampling(flags);
-  const system = await startSystem(toSystemOptions(flags), signal);
+  const system = await startSystem(toSystemOptions(flags, false), signal);
   try {
     const { maxTokens, stop, json } = flags;
     const onText = (text: string): void => {
@@ -115,9 +112,9 @@ function toSampling({ temperature, topK, topP, minP, repeatPenalty, seed = rando
   return { ...GREEDY, temperature, topK, topP, minP, repeatPenalty, seed };
 }
 
-function report(answer: Answer, { json, sloTtft, sloTpot }: RunFlags, seed: number): void {
-  const slo = { ttftMs: sloTtft, tpotMs: sloTpot };
-  if (json) {
+function report(answer: Answer, flags: RunFlags, seed: number): void {
+  const slo = toSlo(flags);
+  if (flags.json) {
     printJson(toJson(answer, slo, seed));
     return;
   }
@@ -129,7 +126,7 @@ function report(answer: Answer, { json, sloTtft, sloTpot }: RunFlags, seed: numb
 
 function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object {
   const { model, promptTokens, completionTokens, finishReason, timings, coldStart, experts } = trace;
-  const { plan, bill, faults, peakMemoryMb, prediction } = trace;
+  const { plan, planning, bill, faults, peakMemoryMb, prediction } = trace;
   return {
     model,
     text,
@@ -140,7 +137,8 @@ function toJson({ text, tokens, trace }: Answer, slo: Slo, seed: number): object
     seed,
     timings,
     coldStart,
-    plan: { placement: plan.layers.length === 0 ? "local" : "split", ...plan },
+    plan: { placement: plan?.layers.length === 0 ? "local" : "split", ...plan },
+    planning,
     bill,
     experts,
     prediction,

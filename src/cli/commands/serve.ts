@@ -90,7 +90,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     queueLimit: flags.maxQueue,
   });
   const signal = watchInterruption();
-  const system = await startSystem({ ...toSystemOptions(flags), alias: flags.alias, admission }, signal);
+  const system = await startSystem({ ...toSystemOptions(flags, true), alias: flags.alias, admission }, signal);
   try {
     await serveUntilAborted(system, options, signal);
   } finally {

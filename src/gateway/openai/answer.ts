@@ -97,7 +97,7 @@ function toUsage({ promptTokens, completionTokens }: RequestTrace) {
   };
 }
 
-/** What OpenAI has no field for: the seed that was used, where the time went, where the experts were computed, what it cost. */
-function toExtension({ timings, experts, prediction, faults, bill }: RequestTrace, { seed }: AnswerContext) {
-  return { seed, timings, experts, prediction, faults, bill };
+/** What OpenAI has no field for: the seed that was used, where the time went, where the experts were computed and why there, what it cost. */
+function toExtension({ timings, experts, prediction, planning, faults, bill }: RequestTrace, { seed }: AnswerContext) {
+  return { seed, timings, experts, prediction, planning, faults, bill };
 }

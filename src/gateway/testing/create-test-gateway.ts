@@ -6,6 +6,7 @@ import { Admission, type AdmissionOptions } from "../admission.ts";
 import { toFunctionSpecs } from "../function-specs.ts";
 import { createGateway, type Gateway, type GatewayOptions } from "../gateway.ts";
 import { createPipeline, type Pipeline } from "../pipeline.ts";
+import { fixedPlan } from "../plan-choice.ts";
 import type { ServedModel } from "../prompt.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { byteTokenizer } from "./byte-tokenizer.ts";
@@ -56,9 +57,9 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
   const clock = () => performance.now();
   const pipeline = createPipeline({
     model: { ...testModel, ...model },
-    plan: testPlan,
+    chooser: fixedPlan(testPlan),
     priceBook: testPriceBook,
-    acquire: async (signal) => {
+    acquire: async (_plan, signal) => {
       await unlessAborted(coldStart ?? Promise.resolve(), signal);
       return await functions.acquire();
     },

@@ -56,6 +56,18 @@ export function describePlatform(
         ]);
       });
 
+      it("knows beforehand whether it would start something", async () => {
+        const spec = standInSpec();
+        expect(platform.isWarm(spec)).toBe(false);
+        const starting = platform.acquire(spec);
+        expect(platform.isWarm(spec)).toBe(false);
+        const lease = await starting;
+        expect(platform.isWarm(spec)).toBe(false);
+        lease.release();
+        expect(platform.isWarm({ ...spec })).toBe(true);
+        lease.discard();
+      });
+
       it("gives a warm function again, with the time it was idle", async () => {
         const first = await platform.acquire(standInSpec());
         const pid = await pidOf(first);

@@ -1,0 +1,141 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import type { Command } from "commander";
+import { remoeError } from "../../core/errors.ts";
+import { readGguf } from "../../gguf/read.ts";
+import { architectureOf } from "../../model/registry.ts";
+import type { SpeedCurve } from "../../planner/cost-profile.ts";
+import type { FitReport } from "../../profile/identify-profile.ts";
+import { type ProfileReport, profileModel } from "../../profile/profile-model.ts";
+import { wholeNumber } from "../argument-parsers.ts";
+import { bundledModel } from "../bundled-model.ts";
+import { createNamedPlatform, PLATFORMS, type PlatformName } from "../create-named-platform.ts";
+import { flag } from "../flag.ts";
+import { formatMs } from "../format.ts";
+import { watchInterruption } from "../interruption.ts";
+import { printJson } from "../print-json.ts";
+import { createProgress } from "../progress.ts";
+import { chooseContext } from "../served-model.ts";
+import { formatTable } from "../table.ts";
+
+interface ProfileFlags {
+  readonly model?: string;
+  readonly out?: string;
+  readonly platform: PlatformName;
+  readonly context?: number;
+  readonly quick?: boolean;
+  readonly json?: boolean;
+}
+
+export function defineProfile(command: Command): void {
+  command
+    .description(
+      "Measures what a model takes on this machine, in real functions of several sizes. Plans are made from it. " +
+        "Other work on the machine meanwhile shows in the numbers.",
+    )
+    .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
+    .addOption(flag("-o, --out <file>", "also write the profile, with everything measured, as JSON"))
+    .addOption(flag("--platform <name>", "what runs the functions", { choices: PLATFORMS, initial: "local" }))
+    .addOption(
+      flag("--context <tokens>", "tokens that prompt and answer share", {
+        parse: wholeNumber(1),
+        initially: "the model's own, at most 4096",
+      }),
+    )
+    .addOption(flag("--quick", "fewer sizes and repetitions: faster and rougher"))
+    .addOption(flag("--json", "print one JSON object"))
+    .addHelpText("after", EXAMPLES)
+    .action(run);
+}
+
+const EXAMPLES = `
+Examples:
+  remoe profile
+  remoe profile --model olmoe.gguf --out olmoe.profile.json
+  remoe profile --quick --platform docker --json`;
+
+async function run(flags: ProfileFlags): Promise<void> {
+  const report = await measure(flags, watchInterruption());
+  if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify(report, null, 2)}\n`);
+  if (flags.json) printJson(report);
+  else process.stdout.write(describeReport(report));
+}
+
+/** Nothing is left to wait for: functions are stopped when they have been measured. */
+const STOP_DEADLINE_MS = 0;
+
+async function measure({ model, context, platform: name, quick }: ProfileFlags, signal: AbortSignal) {
+  const path = model ?? bundledModel();
+  if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
+  const file = readGguf(path);
+  const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
+  const program = {
+    model: path,
+    layers,
+    experts,
+    contextLength: chooseContext(trained, context),
+    numerics: "default",
+    device: null,
+    threads: null,
+    processors: availableParallelism(),
+  } as const;
+  const secret = randomBytes(32).toString("hex");
+  const platform = await createNamedPlatform(name, { secret });
+  const progress = createProgress();
+  try {
+    const options = { file, program, platform, secret, isQuick: quick === true, onProgress: progress.show };
+    return await profileModel(options, signal);
+  } finally {
+    progress.end();
+    await platform.close(STOP_DEADLINE_MS);
+  }
+}
+
+function describeReport({ profile, fits, machine }: ProfileReport): string {
+  const { cpu, split, remote, wire, overhead, coldStart, spread } = profile;
+  const sizes = [...new Set([...cpu.decodeToken.vcpus, ...remote.decodeLayer.vcpus])].sort((a, b) => a - b);
+  const row = (name: string, curve: SpeedCurve): string[] => [
+    name,
+    ...sizes.map((size) => (curve.vcpus.includes(size) ? ms(curve.ms[curve.vcpus.indexOf(size)] ?? 0) : "")),
+  ];
+  const curves = formatTable(
+    [
+      ["ms with processors", ...sizes.map(String)],
+      row("unsplit: token, without experts", cpu.decodeToken),
+      row("unsplit: experts of a layer", cpu.experts.decodeLayer),
+      row("unsplit: each of them", cpu.experts.decodeRow),
+      row("unsplit: prompt", cpu.prefillPrompt),
+      row("unsplit: token of a prompt", cpu.prefillToken),
+      row("split: token, without experts", split.decodeToken),
+      row("split: prompt", split.prefillPrompt),
+      row("split: token of a prompt", split.prefillToken),
+      row("remote: experts of a layer", remote.decodeLayer),
+      row("remote: each of them", remote.decodeRow),
+      row("remote: expert in prefill", remote.prefillExpert),
+      row("remote: token for it", remote.prefillRow),
+    ],
+    sizes.map((_, column) => column + 1),
+  );
+  const { main, experts } = coldStart;
+  const start = ({ fixedMs, perMb }: typeof main): string => `${formatMs(fixedMs)} and ${ms(perMb)} ms a MiB`;
+  const facts = formatTable([
+    ["call", `${ms(wire.callMs)} ms, and ${ms(wire.perHiddenStateMs)} ms each hidden state`],
+    ["overhead", `main function ${formatMs(overhead.mainMs)}, gateway ${formatMs(overhead.gatewayMs)}`],
+    ["cold start", `main function ${start(main)}, expert function ${start(experts)}`],
+    ["spread", `TTFT × ${spread.ttft.toFixed(2)}, TPOT × ${spread.tpot.toFixed(2)} (95 % of requests)`],
+    ["limits", `processors ${machine.limits.cpu}, memory ${machine.limits.memory}`],
+  ]);
+  return `${profile.model}, ${profile.machine}, ${profile.date}\n\n${curves}\n${facts}\n${formatTable(fits.map(describeFit))}`;
+}
+
+function describeFit(fit: FitReport): string[] {
+  const { name, form } = fit;
+  if ("failure" in fit) return [name, form, fit.failure];
+  const found = Object.entries(fit.parameters ?? {}).map(([key, value]) => `${key} ${value.toPrecision(4)}`);
+  return [name, form, [`± ${(100 * fit.relativeResidual).toFixed(1)} %`, ...found].join(", ")];
+}
+
+function ms(value: number): string {
+  return value.toPrecision(3);
+}

@@ -1,0 +1,32 @@
+import { availableParallelism } from "node:os";
+import type { Numerics } from "../engine/forward-passes.ts";
+import type { ModelProgram } from "../gateway/function-specs.ts";
+import type { GgufFile } from "../gguf/read.ts";
+import { architectureOf } from "../model/registry.ts";
+import { chooseContext } from "./served-model.ts";
+
+export interface ProgramOptions {
+  /** Defaults to the model's own context, at most 4096. */
+  readonly contextLength?: number | undefined;
+  /** Threads of the main function. Defaults to its processors, which follow from its memory. */
+  readonly threads?: number | undefined;
+  /** ggml device for everything but the experts. */
+  readonly device?: string | undefined;
+  readonly numerics?: Numerics | undefined;
+}
+
+/** What the functions of a model have in common, on this machine. @throws CONTEXT_TOO_LONG */
+export function toModelProgram(file: GgufFile, options: ProgramOptions): ModelProgram {
+  const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
+  const contextLength = chooseContext(trained, options.contextLength);
+  return {
+    model: file.path,
+    layers,
+    experts,
+    contextLength,
+    numerics: options.numerics ?? "default",
+    device: options.device ?? null,
+    threads: options.threads ?? null,
+    processors: availableParallelism(),
+  };
+}

@@ -1,0 +1,116 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { remoeError } from "../core/errors.ts";
+import type { MainFunction } from "../functions/protocol.ts";
+import type { Plan } from "../planner/plan.ts";
+import { createPlatform } from "../platform/instance-pool.ts";
+import { createManualTime } from "../platform/testing/manual-time.ts";
+import { createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
+import { Deployments } from "./deployments.ts";
+import { waitUntil } from "./testing/wait-until.ts";
+
+const SPLIT: Plan = {
+  specMain: { memoryMb: 2048 },
+  layers: [{ layer: 0, remote: [2, 3], function: "experts-0", memoryMb: 512, replicas: [[2, 3]] }],
+};
+const UNSPLIT: Plan = { specMain: { memoryMb: 1024 }, layers: [] };
+const never = new AbortController().signal;
+const idle: MainFunction = {
+  async *generate() {},
+  finish: async () => {},
+  provide: async () => {},
+};
+
+function createTestDeployments() {
+  const launcher = createScriptedLauncher();
+  const time = createManualTime();
+  const platform = createPlatform(launcher, { clock: time.clock, schedule: time.schedule });
+  onTestFinished(async () => {
+    const closed = platform.close(0);
+    for (const start of launcher.starts) start.end();
+    await closed;
+  });
+  const deployments = new Deployments({
+    platform,
+    program: {
+      model: "tiny.gguf",
+      layers: 1,
+      experts: 4,
+      contextLength: 64,
+      numerics: "default",
+      device: null,
+      threads: 1,
+      processors: 2,
+    },
+    connect: () => idle,
+    rows: "f32",
+    rounding: { granularityMs: 1, minimumMs: 0 },
+    gpuMemoryMb: 0,
+    clock: time.clock,
+  });
+  /** Lets so many functions become ready. */
+  const ready = async (count: number): Promise<void> => {
+    await waitUntil(() => launcher.starts.length >= count);
+    for (const start of launcher.starts.slice(-count)) start.becomeReady();
+  };
+  return { deployments, launcher, ready };
+}
+
+describe("deployments", () => {
+  it("are warm once every function of the plan waits for a request, and not while one uses them", async () => {
+    const { deployments, ready } = createTestDeployments();
+    const acquired = deployments.acquire(SPLIT, never);
+    await ready(2);
+    const functions = await acquired;
+    expect(deployments.isWarm(SPLIT)).toBe(false);
+    functions.release();
+    expect(deployments.isWarm(SPLIT)).toBe(true);
+    expect(deployments.isWarm(UNSPLIT)).toBe(false);
+    expect(deployments.warmPlans()).toEqual([SPLIT]);
+  });
+
+  it("know a plan again by what it says", async () => {
+    const { deployments, launcher, ready } = createTestDeployments();
+    const acquired = deployments.acquire(UNSPLIT, never);
+    await ready(1);
+    (await acquired).release();
+    expect(deployments.isWarm(structuredClone(UNSPLIT))).toBe(true);
+    (await deployments.acquire(structuredClone(UNSPLIT), never)).release();
+    expect(launcher.starts).toHaveLength(1);
+  });
+
+  it("started early belong to the first request that wants them", async () => {
+    const { deployments, launcher, ready } = createTestDeployments();
+    const started = deployments.start(UNSPLIT, never);
+    expect(deployments.isWarm(UNSPLIT)).toBe(false);
+    await ready(1);
+    await started;
+    expect(deployments.isWarm(UNSPLIT)).toBe(true);
+    const first = await deployments.acquire(UNSPLIT, never);
+    expect(first.coldStart).not.toBeNull();
+    expect(deployments.isWarm(UNSPLIT)).toBe(false);
+    first.release();
+    expect((await deployments.acquire(UNSPLIT, never)).coldStart).toBeNull();
+    expect(launcher.starts).toHaveLength(1);
+  });
+
+  it("are not started twice", async () => {
+    const { deployments, launcher, ready } = createTestDeployments();
+    const both = [deployments.start(UNSPLIT, never), deployments.start(UNSPLIT, never)];
+    await ready(1);
+    await Promise.all(both);
+    await deployments.start(UNSPLIT, never);
+    expect(launcher.starts).toHaveLength(1);
+  });
+
+  it("try again after an early start that failed", async () => {
+    const { deployments, launcher, ready } = createTestDeployments();
+    const failing = deployments.start(UNSPLIT, never);
+    await waitUntil(() => launcher.starts.length === 1);
+    launcher.starts[0]?.fail(remoeError("FUNCTION_START_FAILED", { role: "main", reason: "no" }));
+    await expect(failing).rejects.toMatchObject({ code: "FUNCTION_START_FAILED" });
+    const again = deployments.acquire(UNSPLIT, never);
+    await waitUntil(() => launcher.starts.length === 2);
+    await ready(1);
+    expect((await again).coldStart).not.toBeNull();
+  });
+});

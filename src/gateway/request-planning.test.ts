@@ -1,0 +1,213 @@
+import { describe, expect, it } from "vitest";
+import { isRemoeError } from "../core/errors.ts";
+import { evaluate } from "../planner/evaluate.ts";
+import type { Plan } from "../planner/plan.ts";
+import type { Planner } from "../planner/planner.ts";
+import type { PlanningProblem, Slo } from "../planner/problem.ts";
+import { tinyProblem } from "../planner/testing/tiny-problem.ts";
+import type { Example } from "../predictor/example.ts";
+import type { Expectation } from "./learning.ts";
+import type { PlanQuery } from "./plan-choice.ts";
+import { RequestPlanning } from "./request-planning.ts";
+import type { RequestTrace } from "./trace.ts";
+
+const unsplit = (memoryMb: number): Plan => ({ specMain: { memoryMb }, layers: [] });
+const SMALL = unsplit(1024);
+const LARGE = unsplit(2048);
+const NO_SLO: Slo = { ttftMs: null, tpotMs: null };
+const QUERY: PlanQuery = { promptTokens: 10, maxTokens: 6, expectation: null };
+const FREE_STARTS = { ...tinyProblem.prices, coldStart: "free" } as const;
+
+interface TestOptions {
+  /** What the planner finds, in this order. */
+  readonly plans?: readonly Plan[];
+  /** Plans whose functions run. */
+  readonly warm?: readonly Plan[];
+  readonly slo?: Slo;
+  readonly policy?: "strict" | "best-effort";
+  readonly reuse?: boolean;
+  readonly prices?: PlanningProblem["prices"];
+}
+
+function createTestPlanning(options: TestOptions = {}) {
+  const { plans = [SMALL], warm = [], slo = NO_SLO, policy = "strict", reuse = true } = options;
+  const problems: PlanningProblem[] = [];
+  const started: Plan[] = [];
+  let pauses = 0;
+  const planner: Planner = {
+    name: "scripted",
+    *plan(problem) {
+      problems.push(problem);
+      yield;
+      const plan = plans[Math.min(problems.length, plans.length) - 1] as Plan;
+      const placement = { plan, devices: "cpu" } as const;
+      const evaluation = evaluate(problem, placement);
+      return { placement, evaluation, feasible: evaluation.violations.length === 0 };
+    },
+  };
+  const planning = new RequestPlanning({
+    base: { ...tinyProblem, slo, prices: options.prices ?? tinyProblem.prices },
+    planner,
+    deployments: {
+      isWarm: (plan) => warm.includes(plan),
+      warmPlans: () => warm,
+      start: async (plan) => void started.push(plan),
+    },
+    policy,
+    reuse,
+    pause: async () => {
+      pauses++;
+    },
+    signal: new AbortController().signal,
+  });
+  return { planning, problems, started, pauses: () => pauses };
+}
+
+/** Of a request that is like one which decoded so many tokens. */
+function expectationOf(group: number, decoded: number): Expectation {
+  const pairs = decoded * tinyProblem.sizes.expertsPerToken;
+  const counts = Uint32Array.of(pairs, 0, 0, 0, pairs, 0, 0, 0);
+  const sample = { tokens: Uint32Array.of(1), experts: Uint16Array.of(0, 1, 2, 3) };
+  const example = { decode: counts, decodeSample: sample, prefillSample: sample } as unknown as Example;
+  return {
+    requestId: "r",
+    tokens: [1],
+    vector: new Float32Array(1),
+    forecast: { matrix: tinyProblem.demand.matrix, source: "prompt" },
+    similar: [{ example, weight: 1 }],
+    group,
+  };
+}
+
+describe("planning a request", () => {
+  it("lets streams have their turn between the planner's steps", async () => {
+    const { planning, pauses } = createTestPlanning();
+    expect(await planning.choose(QUERY)).toMatchObject({ plan: SMALL, reasons: { source: "new", feasible: true } });
+    expect(pauses()).toBe(1);
+  });
+
+  it("expects an answer as long as those of similar requests, within what was asked for", async () => {
+    const { planning, problems } = createTestPlanning();
+    await planning.choose({ ...QUERY, maxTokens: 500, expectation: expectationOf(1, 40) });
+    await planning.choose({ ...QUERY, maxTokens: 21, expectation: expectationOf(2, 40) });
+    await planning.choose({ ...QUERY, maxTokens: 500 });
+    expect(problems.map(({ workload }) => workload.outputTokens)).toEqual([40, 20, 256]);
+  });
+
+  it("plans once for requests that are alike", async () => {
+    const { planning, problems } = createTestPlanning();
+    const first = { ...QUERY, expectation: expectationOf(1, 5) };
+    await planning.choose(first);
+    expect((await planning.choose(first)).reasons?.source).toBe("cached");
+    await planning.choose({ ...QUERY, expectation: expectationOf(2, 5) });
+    expect(problems).toHaveLength(2);
+  });
+});
+
+describe("choosing between a plan of its own and running functions", () => {
+  it("takes running functions that meet the objectives for less than a start, and says what both cost", async () => {
+    const { planning } = createTestPlanning({ plans: [SMALL], warm: [LARGE] });
+    const { plan, reasons } = await planning.choose(QUERY);
+    expect(plan).toBe(LARGE);
+    expect(reasons).toMatchObject({
+      source: "warm",
+      candidates: [
+        { source: "new", isWarm: false, mainMb: 1024, feasible: true },
+        { source: "warm", isWarm: true, mainMb: 2048, feasible: true },
+      ],
+    });
+    const [own, running] = reasons?.candidates ?? [];
+    expect(own?.cost).toBeGreaterThan(running?.cost ?? Number.POSITIVE_INFINITY);
+  });
+
+  it("starts its own where that costs less", async () => {
+    const huge = unsplit(65_536);
+    const { planning } = createTestPlanning({ warm: [huge], prices: FREE_STARTS });
+    expect((await planning.choose(QUERY)).plan).toBe(SMALL);
+  });
+
+  it("starts its own where running functions miss an objective", async () => {
+    const slo = { ttftMs: null, tpotMs: 12 };
+    const { planning } = createTestPlanning({ plans: [LARGE], warm: [SMALL], slo });
+    expect(await planning.choose(QUERY)).toMatchObject({ plan: LARGE, reasons: { feasible: true } });
+  });
+
+  it("starts its own in the background once staying has cost as much as the start", async () => {
+    const { planning, started } = createTestPlanning({ plans: [SMALL], warm: [unsplit(8192)] });
+    const overpaid: number[] = [];
+    while (started.length === 0 && overpaid.length < 100) {
+      const { reasons } = await planning.choose(QUERY);
+      const [own, running] = reasons?.candidates ?? [];
+      const atStart = evaluate({ ...planning.problemOf(QUERY), isCold: false }, { plan: SMALL, devices: "cpu" });
+      overpaid.push((running?.cost ?? 0) - atStart.cost);
+      const startCost = (own?.cost ?? 0) - atStart.cost;
+      const total = overpaid.reduce((a, b) => a + b, 0);
+      expect(started.length > 0).toBe(total >= startCost);
+    }
+    expect(started).toEqual([SMALL]);
+    expect(overpaid.length).toBeGreaterThan(1);
+  });
+});
+
+describe("objectives that cannot be met", () => {
+  const slo = { ttftMs: null, tpotMs: 1 };
+
+  it("fail the request by name if the policy is strict", async () => {
+    const { planning } = createTestPlanning({ slo });
+    const error = await planning.choose(QUERY).catch((thrown: unknown) => thrown);
+    expect(isRemoeError(error) && error.code).toBe("PLAN_INFEASIBLE");
+    expect((error as Error).message).toContain("time per output token");
+  });
+
+  it("get the plan that misses them least if it is not", async () => {
+    const { planning } = createTestPlanning({ slo, policy: "best-effort", warm: [LARGE] });
+    const { plan, reasons } = await planning.choose(QUERY);
+    expect(plan).toBe(LARGE);
+    expect(reasons).toMatchObject({ feasible: false, violations: [{ objective: "tpot", limitMs: 1 }] });
+  });
+
+  it("by a cold start alone do not spoil the plan for later requests", async () => {
+    const { planning, problems } = createTestPlanning({ slo: { ttftMs: 100, tpotMs: null }, policy: "best-effort" });
+    await planning.choose(QUERY);
+    expect(problems.map(({ isCold }) => isCold)).toEqual([false, true]);
+  });
+});
+
+describe("the margin", () => {
+  it("follows how predictions turn out", async () => {
+    const { planning } = createTestPlanning();
+    for (let i = 0; i < 30; i++) {
+      const choice = await planning.choose(QUERY);
+      const { tpotMs = 0, ttftMs = 0 } = choice.reasons?.predicted ?? {};
+      const timings = { queueMs: 5, ttftMs: 2 * ttftMs + 5, tpotMs: 3 * tpotMs };
+      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as RequestTrace);
+    }
+    expect(planning.problemOf(QUERY).margin.ttft).toBeCloseTo(2, 6);
+    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(3, 6);
+  });
+
+  it("learns nothing from requests that lost functions", async () => {
+    const { planning } = createTestPlanning();
+    for (let i = 0; i < 30; i++) {
+      const choice = await planning.choose(QUERY);
+      const timings = { queueMs: 0, ttftMs: 1e6, tpotMs: 1e6 };
+      planning.observe(choice, { timings, faults: { lostReplicas: 1, mainRestarts: 0 } } as RequestTrace);
+    }
+    expect(planning.problemOf(QUERY).margin).toEqual({ ttft: 1, tpot: 1 });
+  });
+});
+
+describe("before the first request", () => {
+  it("starts the functions of a plan for a typical one", async () => {
+    const { planning, started, problems } = createTestPlanning();
+    expect(await planning.start(QUERY)).toBe(SMALL);
+    expect(started).toEqual([SMALL]);
+    expect(problems[0]?.isCold).toBe(false);
+  });
+
+  it("refuses objectives that no running function would meet", async () => {
+    const { planning, started } = createTestPlanning({ slo: { ttftMs: 1, tpotMs: null } });
+    await expect(planning.start(QUERY)).rejects.toMatchObject({ code: "PLAN_INFEASIBLE" });
+    expect(started).toEqual([]);
+  });
+});

@@ -1,0 +1,61 @@
+import type { StartTime } from "./cost-profile.ts";
+import type { LayerPlan, Plan } from "./plan.ts";
+import type { ModelSizes, PlanningProblem } from "./problem.ts";
+
+/** An instance that is started for a request. */
+export interface Start {
+  readonly memoryMb: number;
+  /** Until it is ready, from the beginning of all starts. */
+  readonly ms: number;
+}
+
+/** Starts of all a plan's instances at the same time, the main function's first; T^cold is the longest of them. */
+export function coldStarts({ sizes, profile }: Pick<PlanningProblem, "sizes" | "profile">, plan: Plan): Start[] {
+  const { main, experts, parallel } = profile.coldStart;
+  const alone = [
+    { memoryMb: plan.specMain.memoryMb, ms: startMs(main, mainWeightMb(sizes, plan)) },
+    ...instancesOf(sizes, plan.layers).map(({ memoryMb, weightMb }) => ({ memoryMb, ms: startMs(experts, weightMb) })),
+  ];
+  return shareProcessors(alone, parallel);
+}
+
+function startMs({ fixedMs, perMb }: StartTime, weightMb: number): number {
+  return fixedMs + weightMb * perMb;
+}
+
+function mainWeightMb({ nonExpertMb, experts, expertMb }: ModelSizes, { layers }: Plan): number {
+  const remoteMb = layers.reduce((sum, { layer, remote }) => sum + remote.length * (expertMb[layer] as number), 0);
+  return nonExpertMb + experts * expertMb.reduce((sum, mb) => sum + mb, 0) - remoteMb;
+}
+
+/** Instances of expert functions: layers may share a function, whose j-th instance holds the j-th replica of each. */
+function instancesOf({ expertMb }: ModelSizes, layers: readonly LayerPlan[]) {
+  const instances = new Map<string, { memoryMb: number; weightMb: number }>();
+  for (const { layer, function: name, memoryMb, replicas, remote } of layers) {
+    if (remote.length === 0) continue;
+    for (const [index, experts] of replicas.entries()) {
+      const weightMb = experts.length * (expertMb[layer] as number);
+      const shared = instances.get(`${name} ${index}`);
+      if (shared === undefined) instances.set(`${name} ${index}`, { memoryMb, weightMb });
+      else shared.weightMb += weightMb;
+    }
+  }
+  return [...instances.values()];
+}
+
+/**
+ * More starts than `parallel` slow each other down, all by the same factor, until the shortest of them is done; then the
+ * others go on faster.
+ */
+function shareProcessors(starts: readonly Start[], parallel: number | null): Start[] {
+  if (parallel === null) return [...starts];
+  const ends = new Map<Start, number>();
+  let [done, now] = [0, 0];
+  for (const [ended, start] of starts.toSorted((a, b) => a.ms - b.ms).entries()) {
+    const running = starts.length - ended;
+    now += (start.ms - done) * Math.max(1, running / parallel);
+    done = start.ms;
+    ends.set(start, now);
+  }
+  return starts.map((start) => ({ ...start, ms: ends.get(start) as number }));
+}

@@ -1,0 +1,21 @@
+import { evaluate, splitDevices } from "./evaluate.ts";
+import type { Evaluation } from "./evaluation.ts";
+import type { LayerPlan, Plan } from "./plan.ts";
+import type { PlanningProblem } from "./problem.ts";
+
+/**
+ * {@link evaluate} for a model of this layer alone. Layers of a plan differ from each other and from plan to plan by what
+ * these evaluations differ: what they cost and take adds up, and what all have in common is in each.
+ */
+export function evaluateLayer(problem: PlanningProblem, specMain: Plan["specMain"], layer: LayerPlan): Evaluation {
+  const { sizes, demand, profile } = problem;
+  const own: PlanningProblem = {
+    ...problem,
+    sizes: { ...sizes, layers: 1, expertMb: sizes.expertMb.slice(layer.layer, layer.layer + 1) },
+    demand: {
+      matrix: demand.matrix.subarray(layer.layer * sizes.experts, (layer.layer + 1) * sizes.experts),
+      sets: demand.sets.slice(layer.layer, layer.layer + 1),
+    },
+  };
+  return evaluate(own, { plan: { specMain, layers: [{ ...layer, layer: 0 }] }, devices: splitDevices(profile) });
+}

@@ -1,0 +1,73 @@
+import { splitDevices } from "../evaluate.ts";
+import { mainNeedMb } from "../memory-needs.ts";
+import type { PlanningProblem } from "../problem.ts";
+import type { MainFunction } from "./main-function.ts";
+
+/**
+ * What the layers' choices share when the main function is given. Memory they save, time they take and cost add up; so
+ * they depend on each other through three limits only.
+ */
+export interface Budget {
+  /** C^loc without routed experts. */
+  readonly baseCost: number;
+  /** What a millisecond of a token's, and of prefill's, experts costs. */
+  readonly tokenPrice: number;
+  readonly prefillPrice: number;
+  /** What a saved MiB of the main function's weights spares when it is started. */
+  readonly savedPrice: number;
+  /** The least to save, in MiB. */
+  readonly savedMb: number;
+  /** The most that Σ_l GT^e may be. */
+  readonly tokenMs: number;
+  /** The most that Σ_l PT^e + startShare · starts − savedStartMs · saved may be. */
+  readonly ttftMs: number;
+  /** How starts of experts, and a MiB less of the main function, enter T^cold; 0 when warm. */
+  readonly startShare: number;
+  readonly savedStartMs: number;
+}
+
+/** Sums of rounded numbers may differ in their last digits: what looks feasible must be so for `evaluate` too. */
+const SLACK = 1 - 1e-9;
+
+export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
+  const { sizes, profile, prices, workload, slo, margin } = problem;
+  const expertsMb = sizes.experts * sizes.expertMb.reduce((sum, mb) => sum + mb, 0);
+  const neededMb = mainNeedMb(sizes, splitDevices(profile), []) - main.memoryMb;
+  // With nothing remote it would not be a split plan.
+  const savedMb = Math.max(neededMb, Math.min(...sizes.expertMb));
+  const cold = coldTerms(problem, expertsMb, savedMb);
+  const isStartBilled = problem.isCold && prices.coldStart === "billed";
+  const startMs = profile.coldStart.main.fixedMs + profile.coldStart.main.perMb * (sizes.nonExpertMb + expertsMb);
+  const baseMs = profile.overhead.mainMs + main.prefillMs + workload.outputTokens * main.tokenMs;
+  const most = (limitMs: number | null, factor: number): number =>
+    limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
+  return {
+    baseCost:
+      (baseMs + prices.rounding.granularityMs / 2 + (isStartBilled ? startMs : 0)) * main.rate.perMs +
+      main.rate.perCall,
+    tokenPrice: workload.outputTokens * main.rate.perMs,
+    prefillPrice: main.rate.perMs,
+    savedPrice: isStartBilled ? profile.coldStart.main.perMb * main.rate.perMs : 0,
+    savedMb,
+    tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.tpot) - main.tokenMs,
+    ttftMs: most(slo.ttftMs, margin.ttft) - profile.overhead.gatewayMs - main.prefillMs - cold.unsavedMs,
+    startShare: cold.startShare,
+    savedStartMs: cold.savedStartMs,
+  };
+}
+
+/**
+ * T^cold is at least the main function's start, and at least all starts together over how many run at full speed. Takes
+ * the greater of the two.
+ */
+function coldTerms({ isCold, profile, sizes }: PlanningProblem, expertsMb: number, savedMb: number) {
+  if (!isCold) return { startShare: 0, savedStartMs: 0, unsavedMs: 0 };
+  const { main, experts, parallel } = profile.coldStart;
+  const unsavedMs = main.fixedMs + main.perMb * (sizes.nonExpertMb + expertsMb);
+  const mainMs = unsavedMs - main.perMb * savedMb;
+  const expertsMs = sizes.layers * experts.fixedMs + experts.perMb * savedMb;
+  if (parallel === null || (mainMs + expertsMs) / parallel < mainMs) {
+    return { startShare: 0, savedStartMs: main.perMb, unsavedMs };
+  }
+  return { startShare: 1 / parallel, savedStartMs: main.perMb / parallel, unsavedMs: unsavedMs / parallel };
+}

@@ -1,0 +1,143 @@
+import type { Budget } from "./budget.ts";
+import type { OptionTimes } from "./option-times.ts";
+import { PairHeap } from "./pair-heap.ts";
+import type { Relaxed } from "./relaxation.ts";
+import { type Shortlist, shortlist } from "./shortlist.ts";
+
+/** One option of every layer. */
+export interface Combination {
+  /** Places in the grid. [layers] */
+  readonly options: readonly number[];
+  /** C^loc + C^rem, with cold starts as long as if each were alone. */
+  readonly cost: number;
+}
+
+export interface CombineInput {
+  readonly times: OptionTimes;
+  readonly budget: Budget;
+  readonly relaxed: Relaxed;
+  /** Only what costs less is of interest. */
+  readonly below: number;
+  /** Options of a layer, and partial combinations, that are followed. */
+  readonly beam: { readonly options: number; readonly states: number };
+}
+
+/** What some layers' options add to the budget's sums. */
+interface Sums {
+  readonly savedMb: number;
+  readonly tokenMs: number;
+  readonly ttftMs: number;
+}
+
+/** Some options of the layers so far, the last layer's first. */
+interface State {
+  readonly reducedCost: number;
+  readonly sums: Sums;
+  readonly option: number;
+  readonly before: State | null;
+}
+
+/** How many pairs are looked at for each state that is followed. */
+const TRIES = 8;
+
+/**
+ * Combinations of the layers' options within the budget, cheapest first. Layer after layer the partial ones of least
+ * reduced cost are extended. A combination costs at least the relaxation's bound and its reduced costs: where nothing had
+ * to be cut off, the cheapest there is is among them.
+ */
+export function* combine(input: CombineInput): Generator<void, Combination[], void> {
+  const { times, budget, relaxed, beam } = input;
+  const shortlists: Shortlist[] = [];
+  for (const layer of times.grid.demands.keys()) {
+    shortlists.push(shortlist({ times, budget, multipliers: relaxed.multipliers }, layer, beam.options));
+    yield;
+  }
+  const rests = bestRests(input, shortlists);
+  let states: State[] = [{ reducedCost: 0, sums: NOTHING, option: -1, before: null }];
+  for (const [layer, own] of shortlists.entries()) {
+    states = extend(input, { states, own, rest: rests[layer + 1] as Sums });
+    yield;
+  }
+  return states.map((state) => toCombination(input, state)).sort((a, b) => a.cost - b.cost);
+}
+
+const NOTHING: Sums = { savedMb: 0, tokenMs: 0, ttftMs: 0 };
+
+/** The most that layers from each on can save, and the least they can take. [layers + 1] */
+function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[] {
+  const rests = [NOTHING];
+  for (const { options } of shortlists.toReversed()) {
+    const all = options.map((option) => sumsOf(input, option));
+    const rest = rests[0] as Sums;
+    rests.unshift({
+      savedMb: rest.savedMb + Math.max(...all.map(({ savedMb }) => savedMb)),
+      tokenMs: rest.tokenMs + Math.min(...all.map(({ tokenMs }) => tokenMs)),
+      ttftMs: rest.ttftMs + Math.min(...all.map(({ ttftMs }) => ttftMs)),
+    });
+  }
+  return rests;
+}
+
+function sumsOf({ times, budget }: CombineInput, option: number): Sums {
+  const { grid, decodeMs, prefillMs } = times;
+  const savedMb = grid.savedMbOf(option);
+  return {
+    savedMb,
+    tokenMs: decodeMs[option] as number,
+    ttftMs:
+      (prefillMs[option] as number) +
+      budget.startShare * (grid.startMs[option] as number) -
+      budget.savedStartMs * savedMb,
+  };
+}
+
+function add(a: Sums, b: Sums): Sums {
+  return { savedMb: a.savedMb + b.savedMb, tokenMs: a.tokenMs + b.tokenMs, ttftMs: a.ttftMs + b.ttftMs };
+}
+
+interface Step {
+  readonly states: readonly State[];
+  readonly own: Shortlist;
+  readonly rest: Sums;
+}
+
+/** The best pairs of a state and an option from which the other layers can still keep to the budget. */
+function extend(input: CombineInput, { states, own, rest }: Step): State[] {
+  const { budget, relaxed, below, beam } = input;
+  const sums = own.options.map((option) => sumsOf(input, option));
+  const pairs = new PairHeap();
+  for (const [i, { reducedCost }] of states.entries()) pairs.push(reducedCost, i, 0);
+  const extended: State[] = [];
+  for (let tries = 0; tries < TRIES * beam.states && pairs.size > 0 && extended.length < beam.states; tries++) {
+    const { key: reducedCost, left, right } = pairs.pop();
+    if (relaxed.bound + reducedCost >= below) break;
+    const before = states[left] as State;
+    if (right + 1 < own.options.length) {
+      pairs.push(before.reducedCost + (own.reducedCosts[right + 1] as number), left, right + 1);
+    }
+    const total = add(before.sums, sums[right] as Sums);
+    if (!isWithin(add(total, rest), budget)) continue;
+    extended.push({ reducedCost, sums: total, option: own.options[right] as number, before });
+  }
+  return extended;
+}
+
+function isWithin({ savedMb, tokenMs, ttftMs }: Sums, budget: Budget): boolean {
+  return savedMb >= budget.savedMb && tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs;
+}
+
+function toCombination({ times, budget }: CombineInput, last: State): Combination {
+  const { grid, decodeMs, prefillMs } = times;
+  const options: number[] = [];
+  let cost = budget.baseCost;
+  for (let state = last; state.before !== null; state = state.before) {
+    const { option } = state;
+    options.unshift(option);
+    cost +=
+      budget.tokenPrice * (decodeMs[option] as number) +
+      budget.prefillPrice * (prefillMs[option] as number) +
+      (grid.cost[option] as number) -
+      budget.savedPrice * grid.savedMbOf(option);
+  }
+  return { options, cost };
+}

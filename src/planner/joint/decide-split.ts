@@ -1,0 +1,47 @@
+import { chooseCheapest } from "../choose-cheapest.ts";
+import { evaluate, splitDevices } from "../evaluate.ts";
+import type { Decision } from "../evaluation.ts";
+import { packLayers } from "../pack-layers.ts";
+import type { Plan } from "../plan.ts";
+import type { LayerDemand } from "./layer-demand.ts";
+import type { OptionGrid } from "./option-grid.ts";
+
+/** One option of every layer, as places in a grid. [layers] */
+export interface Chosen {
+  readonly options: readonly number[];
+}
+
+/** The best of some choices beside one main function, as `evaluate` says; `null` of none. */
+export function decideSplit(grid: OptionGrid, memoryMb: number, choices: readonly Chosen[]): Decision | null {
+  const { problem, demands } = grid;
+  const shares = (layer: number, remote: readonly number[]): Float64Array =>
+    (demands[layer] as LayerDemand).shares(remote.length);
+  const decisions = choices.flatMap((chosen) =>
+    toPlans(grid, memoryMb, chosen).map((plan): Decision => {
+      const placement = { plan, devices: splitDevices(problem.profile) };
+      const evaluation = evaluate(problem, placement, shares);
+      return { placement, evaluation, feasible: evaluation.violations.length === 0 };
+    }),
+  );
+  return decisions.length === 0 ? null : chooseCheapest(decisions);
+}
+
+/** Shared functions first; where starting them may take longer, also one for each layer. */
+function toPlans(grid: OptionGrid, memoryMb: number, { options }: Chosen): Plan[] {
+  const layers = options
+    .map((option) => grid.choiceOf(option))
+    .filter(({ remote }) => remote > 0)
+    .map(({ layer, remote, column }) => {
+      const demand = grid.demands[layer] as LayerDemand;
+      return {
+        layer,
+        remote: demand.order.slice(0, remote).sort((a, b) => a - b),
+        function: `experts-${layer}`,
+        memoryMb: column.memoryMb,
+        replicas: demand.replicas(remote, column.replicas),
+      };
+    });
+  const plan = { specMain: { memoryMb }, layers };
+  const packed = packLayers(plan, grid.problem.sizes);
+  return grid.problem.isCold ? [packed, plan] : [packed];
+}

@@ -1,0 +1,99 @@
+import { chooseCheapest } from "../choose-cheapest.ts";
+import type { Decision } from "../evaluation.ts";
+import type { PlanningProblem } from "../problem.ts";
+import { decideSplit } from "./decide-split.ts";
+import { coarseChoices, fineChoices, type GridChoices } from "./grid-choices.ts";
+import { GridSearch, type RelaxedMain } from "./grid-search.ts";
+import { LayerDemand } from "./layer-demand.ts";
+import { OptionGrid } from "./option-grid.ts";
+
+/** Main functions that are bounded at first, and the most that are searched. */
+const COARSE_MAINS = 16;
+const SEARCHED_MAINS = 4;
+/** Around how many of the best main functions the others are bounded. */
+const REFINED_MAINS = 2;
+const BEAM = { options: 48, states: 96 };
+/** Combinations that are evaluated where starts meet, of which the search only knows a bound. */
+const COLD_FINALISTS = 16;
+
+/**
+ * The cheapest plan with remote experts that meets the objectives: main memory m, and of each layer how many experts are
+ * remote (r_l), in how much memory (y_l) and how many replicas (z_l), chosen jointly.
+ *
+ * For a given m the layers are tied together by memory, TPOT and TTFT only. Lagrangian bounds tell which m are worth a
+ * look, coarse to fine; beside these, combinations of options are searched from the relaxation's prices.
+ * @returns the plan that misses the objectives least if none is found that meets them; `null` if nothing fits
+ */
+export function* searchSplit(problem: PlanningProblem): Generator<void, Decision | null, void> {
+  const demands: LayerDemand[] = [];
+  for (let layer = 0; layer < problem.sizes.layers; layer++) {
+    demands.push(new LayerDemand(problem, layer));
+    yield;
+  }
+  const { isComplete, ...choices } = coarseChoices(problem);
+  const coarse = yield* searchOf(problem, demands, choices);
+  const mains = yield* boundMains(problem, coarse);
+  if (mains.length === 0) return null;
+  const promising = mains.slice(0, isComplete && mains.length <= COARSE_MAINS ? COARSE_MAINS : SEARCHED_MAINS);
+  const fine = isComplete
+    ? coarse
+    : yield* searchOf(
+        problem,
+        demands,
+        fineChoices(
+          problem,
+          coarse.grid,
+          promising.flatMap(({ relaxed }) => relaxed.options),
+        ),
+      );
+  return yield* searchMains(fine, promising);
+}
+
+function* searchOf(problem: PlanningProblem, demands: readonly LayerDemand[], choices: GridChoices) {
+  const grid = new OptionGrid(problem, demands, choices);
+  for (const layer of demands.keys()) {
+    grid.fillLayer(layer);
+    yield;
+  }
+  return new GridSearch(grid);
+}
+
+/** Bounds of main functions' costs, coarse to fine around the least: ascending. */
+function* boundMains({ specs }: PlanningProblem, search: GridSearch): Generator<void, RelaxedMain[], void> {
+  const bounds = new Map<number, RelaxedMain | null>();
+  const byBound = (): [number, RelaxedMain][] =>
+    [...bounds]
+      .filter((entry): entry is [number, RelaxedMain] => entry[1] !== null)
+      .sort(([i, a], [j, b]) => a.relaxed.bound - b.relaxed.bound || i - j);
+  let step = Math.ceil(specs.main.length / COARSE_MAINS);
+  let next = [...specs.main.keys()].filter((i) => (specs.main.length - 1 - i) % step === 0);
+  while (next.length > 0) {
+    for (const i of next) bounds.set(i, yield* search.relax(specs.main[i] as number));
+    step = Math.ceil(step / 2);
+    const around = byBound()
+      .slice(0, REFINED_MAINS)
+      .flatMap(([i]) => [i - step, i + step]);
+    next = around.filter((i) => specs.main[i] !== undefined && !bounds.has(i));
+  }
+  return byBound().map(([, bound]) => bound);
+}
+
+function* searchMains(search: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
+  const { problem } = search.grid;
+  let best: Decision | null = null;
+  for (const { memoryMb } of mains) {
+    const main = yield* search.relax(memoryMb);
+    if (main === null) continue;
+    const below = best?.feasible === true ? best.evaluation.cost : Number.POSITIVE_INFINITY;
+    let found = yield* search.combine(main, { below, beam: BEAM });
+    if (found.length === 0 && best?.feasible !== true) {
+      const budget = { ...main.budget, tokenMs: Number.POSITIVE_INFINITY, ttftMs: Number.POSITIVE_INFINITY };
+      found = yield* search.combine({ ...main, budget }, { below, beam: BEAM });
+    }
+    const finalists = found.slice(0, problem.isCold ? COLD_FINALISTS : 1);
+    const decision = decideSplit(search.grid, memoryMb, finalists);
+    if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
+    yield;
+  }
+  return best;
+}

@@ -1,0 +1,20 @@
+import { createWholePlanner } from "./baselines/whole-planner.ts";
+import { chooseCheapest } from "./choose-cheapest.ts";
+import type { Decision } from "./evaluation.ts";
+import { searchSplit } from "./joint/split-search.ts";
+import type { Planner } from "./planner.ts";
+
+/**
+ * Remoe's planner: the cheapest of a joint choice of the main function's memory and every layer's remote experts, their
+ * memory and replicas; and of not splitting, on the processor or with non-expert modules on a device.
+ */
+export const remoe: Planner = {
+  name: "remoe",
+  *plan(problem) {
+    const decisions: (Decision | null)[] = [];
+    for (const devices of ["cpu", "mix"] as const) decisions.push(yield* createWholePlanner(devices).plan(problem));
+    decisions.push(yield* searchSplit(problem));
+    const found = decisions.filter((decision) => decision !== null);
+    return found.length === 0 ? null : chooseCheapest(found);
+  },
+};

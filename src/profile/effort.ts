@@ -1,0 +1,55 @@
+/** How much is measured. */
+export interface Effort {
+  /** Virtual processors of the measured functions, ascending; 1 is among them. */
+  readonly vcpus: readonly number[];
+  readonly promptLengths: readonly number[];
+  /** Of an answer. */
+  readonly outputTokens: number;
+  /** Repetitions of a measurement: at least, and until this long. */
+  readonly leastRepetitions: number;
+  readonly budgetMs: number;
+  /** Longest that a main function works before it is measured. */
+  readonly warmUpMs: number;
+}
+
+const FULL = {
+  promptLengths: [16, 64, 128, 256],
+  outputTokens: 64,
+  leastRepetitions: 5,
+  budgetMs: 600,
+  warmUpMs: 3000,
+};
+const QUICK = { promptLengths: [16, 128], outputTokens: 32, leastRepetitions: 3, budgetMs: 120, warmUpMs: 400 };
+
+/**
+ * @param processors of the machine: larger functions get no faster
+ * @param contextLength prompt and answer have to fit
+ */
+export function chooseEffort({
+  processors,
+  contextLength,
+  isQuick,
+}: {
+  readonly processors: number;
+  readonly contextLength: number;
+  readonly isQuick: boolean;
+}): Effort {
+  const { promptLengths, outputTokens, ...effort } = isQuick ? QUICK : FULL;
+  const tokens = Math.max(2, Math.min(outputTokens, Math.floor(contextLength / 2)));
+  return {
+    ...effort,
+    vcpus: sizesUpTo(processors, isQuick ? [0.5, 1] : [0.5, 1, 1.5]),
+    outputTokens: tokens,
+    promptLengths: promptLengths.filter((length) => length + tokens <= contextLength),
+  };
+}
+
+/** Some small sizes, then twice as much each time, and the whole machine. */
+function sizesUpTo(processors: number, small: readonly number[]): number[] {
+  const doubled = Array.from({ length: 10 }, (_, power) => 2 ** (power + 1)).filter((size) => size < processors);
+  return [
+    ...small.filter((size) => size <= Math.max(1, processors)),
+    ...doubled,
+    ...(processors > 1 ? [processors] : []),
+  ];
+}
