@@ -21,6 +21,8 @@ export interface Chart {
   /** What the colours mean. */
   readonly series: readonly string[];
   readonly panels: readonly Panel[];
+  /** Writes a value; four decimals by default. */
+  readonly format?: (value: number) => string;
 }
 
 const WIDTH = 720;
@@ -43,20 +45,24 @@ text { fill: currentColor; dominant-baseline: central; }
 .label { text-anchor: end; }
 .series-0 { fill: #8fa6bf; }
 .series-1 { fill: #0b62b5; }
+.series-2 { fill: #d98e04; }
+.series-3 { fill: #6b3f00; }
 .interval, .axis { stroke: currentColor; fill: none; }
 .axis { opacity: .4; }
 @media (prefers-color-scheme: dark) {
   svg { background: #14171b; color: #e4e8ec; }
   .series-0 { fill: #5c6b7c; }
   .series-1 { fill: #6cb6ff; }
+  .series-2 { fill: #b97a08; }
+  .series-3 { fill: #ffd99a; }
 }`;
 
 /** A horizontal bar chart with error bars: an SVG document that needs nothing else. */
-export function renderChart({ title, description, series, panels }: Chart): string {
+export function renderChart({ title, description, series, panels, format = digits }: Chart): string {
   const body: string[] = [heading(title, MARGIN + LINE / 2), legend(series, MARGIN + 1.5 * LINE)];
   let y = MARGIN + 2 * LINE + PANEL_GAP / 2;
   for (const panel of panels) {
-    const { text, height } = renderPanel(panel, y);
+    const { text, height } = renderPanel(panel, y, format);
     body.push(text);
     y += height + PANEL_GAP;
   }
@@ -71,14 +77,21 @@ export function renderChart({ title, description, series, panels }: Chart): stri
   ].join("\n");
 }
 
-function renderPanel({ title, groups }: Panel, top: number): { readonly text: string; readonly height: number } {
+type Format = NonNullable<Chart["format"]>;
+
+interface RenderedPanel {
+  readonly text: string;
+  readonly height: number;
+}
+
+function renderPanel({ title, groups }: Panel, top: number, format: Format): RenderedPanel {
   const pixels = SPAN / Math.max(...groups.flat().map(({ high }) => high), Number.MIN_VALUE);
   const lines = [heading(title, top + LINE / 2)];
   const first = top + LINE + GROUP_GAP;
   let y = first;
   for (const group of groups) {
     for (const bar of group) {
-      lines.push(renderBar(bar, y, pixels));
+      lines.push(renderBar(bar, y, { pixels, format }));
       y += LINE;
     }
     y += GROUP_GAP;
@@ -88,17 +101,23 @@ function renderPanel({ title, groups }: Panel, top: number): { readonly text: st
   return { text: lines.join("\n"), height: y - GROUP_GAP - top };
 }
 
-function renderBar({ label, series, mean, low, high }: Bar, top: number, pixels: number): string {
+interface BarStyle {
+  /** Of a unit. */
+  readonly pixels: number;
+  readonly format: Format;
+}
+
+function renderBar({ label, series, mean, low, high }: Bar, top: number, { pixels, format }: BarStyle): string {
   const left = MARGIN + LABELS;
   const middle = top + LINE / 2;
   const at = (value: number): string => (left + value * pixels).toFixed(1);
-  const interval = `${digits(low)} to ${digits(high)}`;
+  const interval = `${format(low)} to ${format(high)}`;
   return [
-    `<g><title>${escapeXml(label)}: ${digits(mean)}, ${interval}</title>`,
+    `<g><title>${escapeXml(label)}: ${format(mean)}, ${interval}</title>`,
     `<text class="label" x="${left - 8}" y="${middle}">${escapeXml(label)}</text>`,
     `<rect class="series-${series}" x="${left}" y="${middle - BAR / 2}" width="${(mean * pixels).toFixed(1)}" height="${BAR}"/>`,
     `<path class="interval" d="M${at(low)} ${middle}H${at(high)}M${at(low)} ${middle - 4}v8M${at(high)} ${middle - 4}v8"/>`,
-    `<text class="value" x="${(left + high * pixels + 8).toFixed(1)}" y="${middle}">${digits(mean)}</text></g>`,
+    `<text class="value" x="${(left + high * pixels + 8).toFixed(1)}" y="${middle}">${format(mean)}</text></g>`,
   ].join("");
 }
 

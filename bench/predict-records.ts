@@ -25,6 +25,8 @@ export interface RecordOptions {
   readonly isRaw: boolean;
   /** Take the first so many. */
   readonly limit: number;
+  /** Of the answers to prompts that are run. Defaults to none. */
+  readonly maxTokens?: number;
 }
 
 /**
@@ -67,7 +69,7 @@ async function* recall(path: string, { identity }: RecordOptions, progress: Prog
 }
 
 async function* run(path: string, options: RecordOptions, progress: Progress): AsyncGenerator<HistoryRecord> {
-  const { native, file, embeddings, isRaw, limit } = options;
+  const { native, file, embeddings, isRaw, limit, maxTokens = 0 } = options;
   const prompts = readPrompts(path).slice(0, limit);
   const hyper = architectureOf(file).hyperParameters(file);
   const contextLength = chooseContext(hyper.contextLength, undefined);
@@ -78,7 +80,7 @@ async function* run(path: string, options: RecordOptions, progress: Progress): A
     model: readServedModel(file, file.path, contextLength),
     embeddings,
     isRaw,
-    maxTokens: 0,
+    maxTokens,
     now: Date.now,
     onSkip: ({ line }, reason) => progress.note(`${path}: line ${line} skipped: ${reason}`),
     signal: new AbortController().signal,

@@ -55,7 +55,7 @@ export interface PromptSource {
 const BRUTE_FORCE_PROMPTS = 100_000;
 
 export async function benchPredict(options: PredictBenchOptions): Promise<PredictBenchmark> {
-  const { model, history = bundled("bundle-train.jsonl"), test = bundled("bundle-test.jsonl") } = options;
+  const { model, history = bundledPrompts("bundle-train.jsonl"), test = bundledPrompts("bundle-test.jsonl") } = options;
   const { raw = false, limit = Number.POSITIVE_INFINITY } = options;
   const native = loadNative();
   const file = readGguf(model);
@@ -78,7 +78,8 @@ export async function benchPredict(options: PredictBenchOptions): Promise<Predic
   };
 }
 
-function bundled(name: string): string {
+/** Path of a file of prompts that comes with the bundled model. */
+export function bundledPrompts(name: string): string {
   return join(packageRoot(), "models", "tiny-moe", "prompts", name);
 }
 

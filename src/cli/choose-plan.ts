@@ -12,6 +12,8 @@ import { uniformLayers } from "../planner/uniform-plan.ts";
 export interface PlanOptions {
   /** A plan file; the other options do not matter then. */
   readonly file?: string | undefined;
+  /** The plan itself; the other options do not matter then. */
+  readonly made?: Plan | undefined;
   /** b: share of each layer's experts that is remote. Defaults to 0. */
   readonly remoteRatio?: number | undefined;
   /** Expert functions; by default as many as have clearly more weights than a process costs by itself. */
@@ -33,6 +35,7 @@ const MB_PER_VCPU = 1024;
 
 /** @throws PLAN_INVALID */
 export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanOptions = {}): Plan {
+  if (options.made !== undefined) return options.made;
   if (options.file !== undefined) return readPlan(options.file, program);
   const { remoteRatio = 0, replicas = 1 } = options;
   const experts = (own: readonly number[], remote: readonly number[]): ExpertSelection =>

@@ -95,6 +95,21 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-predict.ts")).defineBenchPredict,
   },
   {
+    words: ["bench", "plan"],
+    summary: "compare planners: cost of plans, time to plan, gap to the optimum",
+    load: async () => (await import("./commands/bench-plan.ts")).defineBenchPlan,
+  },
+  {
+    words: ["bench", "cost"],
+    summary: "compare what requests cost with different methods",
+    load: async () => (await import("./commands/bench-cost.ts")).defineBenchCost,
+  },
+  {
+    words: ["bench", "coldstart"],
+    summary: "compare cold starts of different methods",
+    load: async () => (await import("./commands/bench-coldstart.ts")).defineBenchColdStart,
+  },
+  {
     words: ["doctor"],
     summary: "check that Remoe can run on this machine",
     load: async () => (await import("./commands/doctor.ts")).defineDoctor,

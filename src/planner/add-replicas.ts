@@ -11,9 +11,9 @@ interface Addition {
 }
 
 /**
- * The potential rule of Remoe (arXiv 2512.18674): one replica at a time goes to the layer with the greatest ϖ, as long as
- * the cost falls or the worst-case time to first token is too long (the paper says per output token, but replicas shorten
- * prefill only).
+ * The potential rule of Remoe (arXiv 2512.18674): one replica at a time goes to the layer with the greatest ϖ, as long
+ * as the cost falls or the worst-case time to first token is too long (the paper says per output token, but replicas
+ * shorten prefill only).
  * @param isFastEnough whether the worst case of a plan keeps the objective
  */
 export function* addReplicas(

@@ -1,4 +1,5 @@
 import type { Evaluation } from "./evaluation.ts";
+import { missOf } from "./violation.ts";
 
 /** Anything that was evaluated. */
 export interface Evaluated {
@@ -24,7 +25,7 @@ export interface Merit {
 }
 
 export function toMerit({ violations, cost }: Evaluation): Merit {
-  return { miss: Math.max(0, ...violations.map(({ expectedMs, limitMs }) => expectedMs / limitMs)), cost };
+  return { miss: missOf(violations), cost };
 }
 
 /** Missing objectives less comes before costing less. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
-import { ConformalBound, type ConformalOptions, type Forecast } from "./conformal-bound.ts";
+import { ConformalBounds, type ConformalOptions, type Forecast } from "./conformal-bound.ts";
+import type { LoadBound } from "./load-bound.ts";
 
 const sizes = { layers: 2, experts: 4, expertsPerToken: 2 };
 const PREDICTED = [0.4, 0.1, 0.2, 0.3];
@@ -14,8 +15,8 @@ function forecast(share: number, other: number): Forecast {
   };
 }
 
-function bound(forecasts: readonly Forecast[], options: Partial<ConformalOptions> = {}): ConformalBound {
-  return new ConformalBound({ sizes, forecasts, predicted: null, scope: "layer", ...options });
+function bound(forecasts: readonly Forecast[], options: Partial<ConformalOptions> = {}): LoadBound {
+  return new ConformalBounds(sizes, forecasts).bound({ predicted: null, scope: "layer", ...options });
 }
 
 describe("rows bounded by what earlier requests did", () => {
@@ -57,7 +58,7 @@ describe("rows bounded by what earlier requests did", () => {
     const share = ({ truth }: Forecast, layer: number): number =>
       (truth[layer * 4 + 1] as number) + (truth[layer * 4 + 2] as number);
     const further = Array.from({ length: 2000 }, draw);
-    const isWithin = (each: Forecast, layer: number, of: ConformalBound): boolean =>
+    const isWithin = (each: Forecast, layer: number, of: LoadBound): boolean =>
       200 * share(each, layer) <= of.rows({ ...asked, layer });
     const covered = (test: (each: Forecast) => boolean): number => further.filter(test).length / further.length;
     expect(covered((each) => isWithin(each, 0, perLayer))).toBeGreaterThan(0.92);

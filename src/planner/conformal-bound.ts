@@ -10,14 +10,13 @@ export interface Forecast {
 }
 
 export interface ConformalOptions {
-  readonly sizes: Pick<ModelSizes, "layers" | "experts" | "expertsPerToken">;
-  /** Finished requests the predictions did not learn from. */
-  readonly forecasts: readonly Forecast[];
   /** Of the request to bound; `null` bounds any request, before its prediction. */
   readonly predicted: ActivationMatrix | null;
   /** What holds in 95 % of requests: the bound of each layer on its own, or those of all layers together. */
   readonly scope: "layer" | "request";
 }
+
+type Shape = Pick<ModelSizes, "layers" | "experts" | "expertsPerToken">;
 
 const CONFIDENCE = 0.95;
 
@@ -29,66 +28,78 @@ interface LeastUseful {
   readonly most: Float64Array;
 }
 
+/** A finished request's experts, in the order of its prediction. */
+interface Known {
+  readonly actual: LeastUseful;
+  readonly expected: LeastUseful;
+}
+
 /**
- * Split conformal prediction of the remote share. A finished request's score is the true minus the predicted share of the
- * m experts that its prediction calls least useful; with n of them, the ⌈(n + 1) 0.95⌉-th smallest score above the
- * prediction bounds the next request's share with 95 % confidence, whatever routing is like, as long as requests are
- * exchangeable. Before a prediction its part is 0 in both. For all layers together a request's score is that of its worst
- * layer. Fewer than 19 requests bound nothing: then all rows may be remote.
+ * Split conformal prediction of the remote share. A finished request's score is the true minus the predicted share of
+ * the m experts that its prediction calls least useful; with n of them, the ⌈(n + 1) 0.95⌉-th smallest score on top of
+ * the prediction bounds the next request's share with 95 % confidence, whatever routing is like, as long as requests
+ * are exchangeable. Before a prediction its part is 0 in both. For all layers together a request's score is that of its
+ * worst layer. Fewer than 19 requests bound nothing: then all rows may be remote.
  */
-export class ConformalBound implements LoadBound {
-  readonly #options: ConformalOptions;
-  readonly #base: LeastUseful | null;
-  readonly #scores: readonly LeastUseful[];
+export class ConformalBounds {
+  readonly #shape: Shape;
+  readonly #known: readonly Known[];
 
-  constructor(options: ConformalOptions) {
-    const { sizes, predicted, forecasts } = options;
-    this.#options = options;
-    this.#base = predicted === null ? null : leastUseful(predicted, predicted, sizes);
-    this.#scores = forecasts.map((forecast) => {
-      const truth = leastUseful(forecast.truth, forecast.predicted, sizes);
-      if (predicted === null) return truth;
-      const expected = leastUseful(forecast.predicted, forecast.predicted, sizes);
-      return { total: minus(truth.total, expected.total), most: minus(truth.most, expected.most) };
-    });
+  /** @param forecasts finished requests that the predictor did not learn from */
+  constructor(shape: Shape, forecasts: readonly Forecast[]) {
+    this.#shape = shape;
+    this.#known = forecasts.map(({ predicted, truth }) => ({
+      actual: leastUseful(truth, predicted, shape),
+      expected: leastUseful(predicted, predicted, shape),
+    }));
   }
 
-  rows(asked: RowsAsked): number {
-    const { expertsPerToken: k } = this.#options.sizes;
-    return asked.tokens * Math.min(k * this.#share("total", asked), k, asked.remote);
-  }
-
-  mostOfOne(asked: RowsAsked): number {
-    const share = this.#share("most", asked);
-    return asked.tokens * Math.min(this.#options.sizes.expertsPerToken * share, 1, asked.remote);
-  }
-
-  #share(of: keyof LeastUseful, { layer, remote }: RowsAsked): number {
-    const { layers, experts } = this.#options.sizes;
-    const at = (each: number): number => each * (experts + 1) + remote;
-    const scores = this.#scores.map((score) => {
-      if (this.#options.scope === "layer") return score[of][at(layer)] as number;
-      return Math.max(...Array.from({ length: layers }, (_, each) => score[of][at(each)] as number));
-    });
-    const rank = Math.ceil((scores.length + 1) * CONFIDENCE);
-    const score = scores.sort((a, b) => a - b)[rank - 1];
-    if (score === undefined) return 1;
-    return Math.max(0, (this.#base?.[of][at(layer)] ?? 0) + score);
+  bound({ predicted, scope }: ConformalOptions): LoadBound {
+    const { layers, experts, expertsPerToken: k } = this.#shape;
+    const base = predicted === null ? null : leastUseful(predicted, predicted, this.#shape);
+    const everyLayer = Array.from({ length: layers }, (_, layer) => layer);
+    const share = (of: keyof LeastUseful, { layer, remote }: RowsAsked): number => {
+      const cell = (each: number): number => each * (experts + 1) + remote;
+      const cells = (scope === "layer" ? [layer] : everyLayer).map(cell);
+      const score = rankedScore(
+        this.#known.map((known) => worstScore(known, of, { cells, isFollowed: base !== null })),
+      );
+      return score === null ? 1 : Math.max(0, (base?.[of][cell(layer)] ?? 0) + score);
+    };
+    return {
+      rows: (asked) => asked.tokens * Math.min(k * share("total", asked), k, asked.remote),
+      mostOfOne: (asked) => asked.tokens * Math.min(k * share("most", asked), 1, asked.remote),
+    };
   }
 }
 
+interface Scored {
+  readonly cells: readonly number[];
+  /** Whether the prediction is, or nothing is expected. */
+  readonly isFollowed: boolean;
+}
+
+function worstScore({ actual, expected }: Known, of: keyof LeastUseful, { cells, isFollowed }: Scored): number {
+  return Math.max(
+    ...cells.map((cell) => (actual[of][cell] as number) - (isFollowed ? (expected[of][cell] as number) : 0)),
+  );
+}
+
+/** The ⌈(n + 1) 0.95⌉-th smallest; `null` where there are not so many. */
+function rankedScore(scores: readonly number[]): number | null {
+  const rank = Math.ceil((scores.length + 1) * CONFIDENCE);
+  return scores.toSorted((a, b) => a - b)[rank - 1] ?? null;
+}
+
 /** What `matrix` says of the experts that `predicted` calls least useful. */
-function leastUseful(
-  matrix: ActivationMatrix,
-  predicted: ActivationMatrix,
-  { layers, experts }: ConformalOptions["sizes"],
-): LeastUseful {
+function leastUseful(matrix: ActivationMatrix, predicted: ActivationMatrix, { layers, experts }: Shape): LeastUseful {
   const total = new Float64Array(layers * (experts + 1));
   const most = new Float64Array(layers * (experts + 1));
   for (let layer = 0; layer < layers; layer++) {
+    const row = (of: ActivationMatrix): ActivationMatrix => of.subarray(layer * experts, (layer + 1) * experts);
+    const shares = row(matrix);
     let [sum, highest] = [0, 0];
-    const shares = matrix.subarray(layer * experts, (layer + 1) * experts);
-    for (const [i, expert] of byUtility(predicted.subarray(layer * experts, (layer + 1) * experts)).entries()) {
+    for (const [i, expert] of byUtility(row(predicted)).entries()) {
       const share = shares[expert] as number;
       sum += share;
       highest = Math.max(highest, share);
@@ -97,8 +108,4 @@ function leastUseful(
     }
   }
   return { total, most };
-}
-
-function minus(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((value, i) => value - (b[i] as number));
 }

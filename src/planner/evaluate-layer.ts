@@ -4,8 +4,8 @@ import type { LayerPlan, Plan } from "./plan.ts";
 import type { PlanningProblem } from "./problem.ts";
 
 /**
- * {@link evaluate} for a model of this layer alone. Layers of a plan differ from each other and from plan to plan by what
- * these evaluations differ: what they cost and take adds up, and what all have in common is in each.
+ * {@link evaluate} for a model of this layer alone. Layers of a plan differ from each other and from plan to plan by
+ * what these evaluations differ: what they cost and take adds up, and what all have in common is in each.
  */
 export function evaluateLayer(problem: PlanningProblem, specMain: Plan["specMain"], layer: LayerPlan): Evaluation {
   const { sizes, demand, profile } = problem;

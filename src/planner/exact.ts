@@ -13,17 +13,19 @@ import type { PlanningProblem } from "./problem.ts";
 
 /**
  * The optimum of what `remoe` looks for, to compare it with on small problems: for every main memory all combinations of
- * the layers' options, without those that another one beats or equals in everything. Takes exponential time.
+ * the layers' options, without those that another one beats or equals in everything. Takes exponential time. Functions
+ * are shared where that is better for the plan found; it does not look for what would be best to share.
  */
 export const exact: Planner = {
   name: "exact",
   *plan(problem) {
+    const times = new OptionTimes(allOptions(problem));
     const decisions: (Decision | null)[] = [];
     for (const devices of ["cpu", "mix"] as const) decisions.push(yield* createWholePlanner(devices).plan(problem));
-    const times = new OptionTimes(allOptions(problem));
-    for (const memoryMb of problem.specs.main) {
-      decisions.push(bestOf(times, memoryMb));
-      yield;
+    for (const isKept of [true, false]) {
+      for (const memoryMb of problem.specs.main) decisions.push(yield* bestOf(times, memoryMb, isKept));
+      const found = decisions.filter((decision) => decision !== null);
+      if (found.some(({ feasible }) => feasible)) return chooseCheapest(found);
     }
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);
@@ -52,28 +54,39 @@ function allOptions(problem: PlanningProblem): OptionGrid {
   return grid;
 }
 
-function bestOf(times: OptionTimes, memoryMb: number): Decision | null {
+/** @param isKept whether only what meets the objectives is of interest */
+function* bestOf(times: OptionTimes, memoryMb: number, isKept: boolean): Generator<void, Decision | null, void> {
   const { problem, demands } = times.grid;
   const { profile } = problem;
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
   const budget = budgetOf(problem, main);
-  times.fill(main);
+  yield* times.fill(main);
   let partials: Partial[] = [
     { cost: 0, tokenMs: 0, prefillMs: 0, unsavedMb: budget.savedMb, longestStartMs: 0, options: [] },
   ];
-  for (const layer of demands.keys()) {
-    const own = undominated(layerOptions(times, budget, layer), problem);
+  const layers = [...demands.keys()].map((layer) => undominated(layerOptions(times, budget, layer), problem));
+  for (const [layer, own] of layers.entries()) {
+    const joined = partials.flatMap((partial) => own.map((option) => join(partial, option, problem)));
+    const rest = leastOf(layers.slice(layer + 1));
     partials = undominated(
-      partials.flatMap((partial) => own.map((option) => join(partial, option))),
+      joined.filter((partial) => !isKept || canKeep(problem, budget, { partial, rest })),
       problem,
     );
   }
   const fitting = partials.filter(({ unsavedMb }) => unsavedMb <= 0);
-  const finalists = problem.isCold ? fitting : best(fitting, (partial) => meritOf(problem, main, partial));
+  const finalists = areStartsAlone(problem) ? best(fitting, (partial) => meritOf(problem, main, partial)) : fitting;
   return decideSplit(times.grid, memoryMb, finalists);
 }
 
+/** Starts that slow each other down are no sum or maximum of the layers' own. */
+function areStartsAlone({ isCold, profile }: PlanningProblem): boolean {
+  return !isCold || profile.coldStart.parallel === null;
+}
+
+/** Times that no objective asks for are 0: beyond their cost they decide nothing. */
 function layerOptions({ grid, decodeMs, prefillMs }: OptionTimes, budget: Budget, layer: number): Partial[] {
+  const { slo, workload } = grid.problem;
+  const isTpotAsked = slo.tpotMs !== null && workload.outputTokens > 0;
   const options = Array.from({ length: grid.width }, (_, i) => layer * grid.width + i);
   return options
     .filter((at) => Number.isFinite(grid.cost[at]))
@@ -83,28 +96,51 @@ function layerOptions({ grid, decodeMs, prefillMs }: OptionTimes, budget: Budget
         budget.tokenPrice * (decodeMs[at] as number) +
         budget.prefillPrice * (prefillMs[at] as number) -
         budget.savedPrice * grid.savedMbOf(at),
-      tokenMs: decodeMs[at] as number,
-      prefillMs: prefillMs[at] as number,
+      tokenMs: isTpotAsked ? (decodeMs[at] as number) : 0,
+      prefillMs: slo.ttftMs === null ? 0 : (prefillMs[at] as number),
       unsavedMb: -grid.savedMbOf(at),
-      longestStartMs: grid.longestStartMs[at] as number,
+      longestStartMs: slo.ttftMs === null ? 0 : (grid.longestStartMs[at] as number),
       options: [at],
     }));
 }
 
-function join(a: Partial, b: Partial): Partial {
+/** Warm, nothing is gained by saving more memory than is needed. */
+function join(a: Partial, b: Partial, { isCold }: PlanningProblem): Partial {
+  const unsavedMb = a.unsavedMb + b.unsavedMb;
   return {
     cost: a.cost + b.cost,
     tokenMs: a.tokenMs + b.tokenMs,
     prefillMs: a.prefillMs + b.prefillMs,
-    unsavedMb: a.unsavedMb + b.unsavedMb,
+    unsavedMb: isCold ? unsavedMb : Math.max(0, unsavedMb),
     longestStartMs: Math.max(a.longestStartMs, b.longestStartMs),
     options: [...a.options, ...b.options],
   };
 }
 
-/** Starts that slow each other down do not add up: then nothing is left out. */
-function undominated(partials: Partial[], { isCold, profile }: PlanningProblem): Partial[] {
-  if (isCold && profile.coldStart.parallel !== null) return partials;
+interface Least {
+  readonly tokenMs: number;
+  readonly prefillMs: number;
+  readonly unsavedMb: number;
+}
+
+/** What some layers add at least. */
+function leastOf(layers: readonly (readonly Partial[])[]): Least {
+  const least = (field: keyof Least): number =>
+    layers.reduce((sum, own) => sum + Math.min(...own.map((option) => option[field])), 0);
+  return { tokenMs: least("tokenMs"), prefillMs: least("prefillMs"), unsavedMb: least("unsavedMb") };
+}
+
+/** Whether the other layers could still be such that the limits hold; a cold start is not counted. */
+function canKeep(problem: PlanningProblem, budget: Budget, { partial, rest }: { partial: Partial; rest: Least }) {
+  return (
+    partial.unsavedMb + rest.unsavedMb <= 0 &&
+    partial.tokenMs + rest.tokenMs <= budget.tokenMs &&
+    (problem.isCold || partial.prefillMs + rest.prefillMs <= budget.ttftMs)
+  );
+}
+
+function undominated(partials: Partial[], problem: PlanningProblem): Partial[] {
+  if (!areStartsAlone(problem)) return partials;
   const kept: Partial[] = [];
   for (const partial of partials.sort((a, b) => a.cost - b.cost)) {
     if (!kept.some((other) => dominates(other, partial))) kept.push(partial);
@@ -122,12 +158,16 @@ function dominates(a: Partial, b: Partial): boolean {
   );
 }
 
-/** Of a warm one. */
-function meritOf({ slo, margin, profile }: PlanningProblem, main: MainFunction, partial: Partial): Merit {
-  const tpotMs = margin.tpot * (main.tokenMs + partial.tokenMs);
-  const ttftMs = margin.ttft * (profile.overhead.gatewayMs + main.prefillMs + partial.prefillMs);
-  const misses = [tpotMs / (slo.tpotMs ?? Number.POSITIVE_INFINITY), ttftMs / (slo.ttftMs ?? Number.POSITIVE_INFINITY)];
-  return { miss: Math.max(1, ...misses), cost: partial.cost };
+function meritOf(problem: PlanningProblem, main: MainFunction, partial: Partial): Merit {
+  const { slo, margin, profile, sizes, isCold } = problem;
+  const { fixedMs, perMb } = profile.coldStart.main;
+  const localMb = partial.unsavedMb + main.memoryMb - sizes.mainBaseMb;
+  const coldStartMs = isCold ? Math.max(partial.longestStartMs, fixedMs + perMb * localMb) : 0;
+  const ttftMs = profile.overhead.gatewayMs + coldStartMs + main.prefillMs + partial.prefillMs;
+  const tpotMs = problem.workload.outputTokens === 0 ? 0 : main.tokenMs + partial.tokenMs;
+  const ttft = (margin.ttft * ttftMs) / (slo.ttftMs ?? Number.POSITIVE_INFINITY);
+  const tpot = (margin.tpot * tpotMs) / (slo.tpotMs ?? Number.POSITIVE_INFINITY);
+  return { miss: Math.max(1, ttft, tpot), cost: partial.cost };
 }
 
 /** None or one. */

@@ -3,6 +3,7 @@ import { mainNeedMb } from "./memory-needs.ts";
 import type { Plan } from "./plan.ts";
 import { type Planner, planNow } from "./planner.ts";
 import type { ModelSizes, PlanningProblem, Slo } from "./problem.ts";
+import { worstViolation } from "./violation.ts";
 
 /** Why a plan is as it is: what would be otherwise, and what stands against it. */
 export interface Explanation {
@@ -55,10 +56,8 @@ export function explain(problem: PlanningProblem, decision: Decision, planner: P
 const NOTICEABLE = 1e-3;
 
 function bindingObjective(problem: PlanningProblem, decision: Decision, planner: Planner): Explanation["binding"] {
-  const worst = decision.evaluation.violations.toSorted(
-    (a, b) => b.expectedMs / b.limitMs - a.expectedMs / a.limitMs,
-  )[0];
-  if (worst !== undefined) return worst.objective;
+  const worst = worstViolation(decision.evaluation.violations);
+  if (worst !== null) return worst.objective;
   const savings = (["ttft", "tpot"] as const)
     .filter((objective) => problem.slo[`${objective}Ms`] !== null)
     .map((objective) => {

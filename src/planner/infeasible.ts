@@ -1,8 +1,9 @@
 import { type RemoeError, remoeError } from "../core/errors.ts";
 import { splitDevices } from "./evaluate.ts";
-import type { Decision, Violation } from "./evaluation.ts";
+import type { Decision } from "./evaluation.ts";
 import { expertsNeedMb, mainNeedMb } from "./memory-needs.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
+import { worstViolation } from "./violation.ts";
 
 const NAMES = { ttft: "the time to first token", tpot: "the time per output token" } as const;
 
@@ -12,8 +13,8 @@ const NAMES = { ttft: "the time to first token", tpot: "the time per output toke
  * @returns PLAN_INFEASIBLE
  */
 export function infeasible(problem: PlanningProblem, best: Decision | null): RemoeError {
-  const binding = best?.evaluation.violations.toSorted((a, b) => missOf(b) - missOf(a))[0];
-  if (best === null || binding === undefined) return tooLarge(problem);
+  const binding = worstViolation(best?.evaluation.violations ?? []);
+  if (best === null || binding === null) return tooLarge(problem);
   const { objective, limitMs, expectedMs } = binding;
   const share = Math.round((problem.margin[objective] - 1) * 100);
   const margin = share > 0 ? ` (with a margin of ${share} %)` : "";
@@ -24,18 +25,14 @@ export function infeasible(problem: PlanningProblem, best: Decision | null): Rem
   });
 }
 
-/** In multiples of the limit. */
-function missOf({ expectedMs, limitMs }: Violation): number {
-  return expectedMs / limitMs;
-}
-
 function tooLarge({ sizes, specs, profile }: PlanningProblem): RemoeError {
   const remote = sizes.expertMb.map((_, layer) => mostRemote(sizes, layer, specs));
   const neededMb = Math.ceil(mainNeedMb(sizes, splitDevices(profile), remote));
+  const expertsMb = Math.max(0, ...specs.experts);
   return remoeError("PLAN_INFEASIBLE", {
     objective: "the main function's memory",
     limit: `${Math.max(0, ...specs.main)} MiB`,
-    best: `${neededMb} MiB, with every expert remote that expert functions of ${Math.max(0, ...specs.experts)} MiB hold`,
+    best: `${neededMb} MiB, with every expert remote that functions of ${expertsMb} MiB hold`,
   });
 }
 

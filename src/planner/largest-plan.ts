@@ -12,7 +12,9 @@ export interface LargestPlanOptions {
   readonly bound: LoadBound;
 }
 
-/** The fastest plan with these remote experts and as few replicas as payloads allow: each function has the largest size. */
+/**
+ * The fastest plan with these remote experts and as few replicas as payloads allow: each function has the largest size.
+ */
 export function largestPlan(problem: PlanningProblem, { mainMb, selection, bound }: LargestPlanOptions): Plan {
   const memoryMb = Math.max(...problem.specs.experts);
   const layers = selection.flatMap((remote, layer): LayerPlan[] => {
@@ -23,7 +25,9 @@ export function largestPlan(problem: PlanningProblem, { mainMb, selection, bound
   return { specMain: { memoryMb: mainMb }, layers };
 }
 
-/** Splits a layer's remote experts over z replicas by what prefill is expected to take them: τ^c(N^pre) + 2 N^pre D/B. */
+/**
+ * Splits a layer's remote experts over z replicas by what prefill is expected to take them: τ^c(N^pre) + 2 N^pre D/B.
+ */
 export function withReplicas({ sizes, profile, demand, workload }: PlanningProblem, layer: LayerPlan, z: number) {
   const speed = expertSpeed(profile.remote, toVcpus(layer.memoryMb));
   const rows = workload.promptTokens * sizes.expertsPerToken;

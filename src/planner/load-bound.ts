@@ -22,12 +22,12 @@ const EXPONENT = 3;
 /**
  * Theorem 1 and Corollary 1 of Remoe (arXiv 2512.18674), corrected for top-k routing and for the constant.
  *
- * X = Σ_i X_i, where X_i counts the rows token i gives to m of K experts. It gives k rows to k different experts, so X_i
- * lies between max(0, k + m − K) and min(k, m): an interval of length r = min(k, m, K − k, K − m). For tokens that choose
- * independently of each other, Hoeffding says P(X − E[X] ≥ t) ≤ exp(−2t² / (n r²)); with t = r √(3n/2) that is e^(−3).
- * Expected is m k n / K where routing is uniform, and less for the m least useful experts. Hence r √(3n/2) + m k n / K,
- * and never more than n min(k, m). For one expert: √(3n/2) + k n / K. The paper prints √(3n)/2, which is e^(−1.5), about
- * 22 %, and n / K.
+ * X = Σ_i X_i, where X_i counts the rows token i gives to m of K experts. It gives k rows to k different experts, so
+ * X_i lies between max(0, k + m − K) and min(k, m): an interval of length r = min(k, m, K − k, K − m). For tokens that
+ * choose independently of each other, Hoeffding says P(X − E[X] ≥ t) ≤ exp(−2t² / (n r²)); with t = r √(3n/2) that is
+ * e^(−3). Expected is m k n / K where routing is uniform, and less for the m least useful experts. Hence r √(3n/2) + m
+ * k n / K, and never more than n min(k, m). For one expert: √(3n/2) + k n / K. The paper prints √(3n)/2, which is
+ * e^(−1.5), about 22 %, and n / K.
  *
  * Holds for each layer on its own; for experts that more than a share m/K of the rows go to it says nothing.
  */

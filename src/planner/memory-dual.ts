@@ -36,7 +36,8 @@ export interface DualSolution {
 
 /**
  * Minimises Σ_l (s̃_l T̃(y_l) + t^rem_l) (H^w + c^c y_l) with Σ_l (s̃_l T̃(y_l) + t^rem_l) within the budget, by its
- * Lagrangian dual (Remoe, arXiv 2512.18674). The paper's factor 1 + η scales the objective and with it λ, not the sizes.
+ * Lagrangian dual (Remoe, arXiv 2512.18674). The paper's factor 1 + η scales the objective and with it λ, not the
+ * sizes.
  *
  * For one λ the layers are apart: each minimises (s̃ T̃ + t)(H^w + λ + c y), so λ acts as a higher price of the main
  * function. A greater λ never makes a size smaller nor the time longer; the least that keeps the budget is bisected.
@@ -69,9 +70,9 @@ const BISECTIONS = 60;
 /**
  * The y of one layer that minimises φ(y) = (s̃ T̃(y) + t)(H + c y), H = H^w + λ.
  *
- * φ''(y) = s̃ θ1 θ2 exp(−θ2 y) (θ2 (H + c y) − 2c): concave up to y° = 2/θ2 − H/c and convex from there, everywhere above 0
- * if θ2 ≥ 2c/H. A concave piece is lowest at one of its ends and a convex one where φ' changes its sign, so that with
- * the range split at y° the least of both is exact, where the paper asks for convexity.
+ * φ''(y) = s̃ θ1 θ2 exp(−θ2 y) (θ2 (H + c y) − 2c): concave up to y° = 2/θ2 − H/c and convex from there, everywhere
+ * above 0 if θ2 ≥ 2c/H. A concave piece is lowest at one of its ends and a convex one where φ' changes its sign, so
+ * that with the range split at y° the least of both is exact, where the paper asks for convexity.
  */
 export function bestSize({ time, mainRate, memoryRate }: DualProblem, layer: DualLayer, lambda: number): number {
   const priced = { time, layer, price: mainRate + lambda, memoryRate };

@@ -10,7 +10,9 @@ export interface SizeOption {
 }
 
 export interface SizingProblem {
-  /** The same layers by the fitted curve, to start from; `null` if times have no such curve: from the cheapest sizes. */
+  /**
+   * The same layers by the fitted curve, to start from; `null` if times have no such curve: from the cheapest sizes.
+   */
   readonly dual: DualProblem | null;
   /** Sizes of each layer there are, ascending, judged by the real curve. At least one each. */
   readonly options: readonly (readonly SizeOption[])[];
@@ -20,9 +22,9 @@ export interface SizingProblem {
 
 /**
  * Memory of every layer's remote function, in MiB, so that the sum of costs is low and that of times within the budget
- * (Remoe, arXiv 2512.18674): the Lagrangian dual on the fitted curve, then the cheaper of the sizes just below and above.
- * From there the judged options count: layers take other sizes, for the least cost a millisecond, until the budget is kept,
- * and then alone or two together while that is cheaper.
+ * (Remoe, arXiv 2512.18674): the Lagrangian dual on the fitted curve, then the cheaper of the sizes just below and
+ * above. From there the judged options count: layers take other sizes, for the least cost a millisecond, until the
+ * budget is kept, and then alone or two together while that is cheaper.
  * @returns the least time there is if nothing keeps the budget
  */
 export function sizeMemory({ dual, options, budgetMs }: SizingProblem): number[] {
@@ -98,11 +100,12 @@ class SizeSearch {
   }
 
   #bestSaving(): readonly Change[] {
+    const { slackMs } = this;
     let [best, bestSaved]: [readonly Change[], number] = [[], 0];
     for (const cheaper of this.#changes()) {
       const saved = -this.#extraCost(cheaper);
       if (saved <= bestSaved) continue;
-      const missingMs = this.#extraMs(cheaper) - this.slackMs;
+      const missingMs = this.#extraMs(cheaper) - slackMs;
       const partner = missingMs <= 0 ? null : this.#cheapestGain(cheaper.layer, missingMs);
       if (partner === undefined) continue;
       const total = saved - (partner === null ? 0 : this.#extraCost(partner));

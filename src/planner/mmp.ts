@@ -1,12 +1,12 @@
 import { uniformMatrix } from "../predictor/activation-matrix.ts";
 import { splitDevices } from "./evaluate.ts";
-import type { Violation } from "./evaluation.ts";
 import { largestPlan } from "./largest-plan.ts";
 import type { LoadBound } from "./load-bound.ts";
 import { expertsNeedMb, mainNeedMb } from "./memory-needs.ts";
 import type { PlanningProblem } from "./problem.ts";
 import { smallestSpec } from "./specs.ts";
 import { selectUniform } from "./uniform-selection.ts";
+import { missOf } from "./violation.ts";
 import { type WorstCase, worstCase } from "./worst-case.ts";
 
 /** What the main function is started with before the prompt is looked at. */
@@ -22,23 +22,23 @@ export interface MainMemory {
  * Main Model Pre-allocation of Remoe (arXiv 2512.18674): the greatest remote ratio, and with it the least memory, that
  * keeps the objectives in the worst case. It knows the workload and the profile, no prediction.
  *
- * From b = 1 in steps of ε = 1/K, M(b) = max(M^min + M^e(b), M^cal) rounded up to a size there is. M^cal, which buys
- * processors, is the largest expert function's size at first; if no b will do it is the least main size with which one
- * does, where the paper gives up.
+ * From b = 1 down in steps of ε = 1/K (larger ones with many experts), M(b) = max(M^min + M^e(b), M^cal) rounded up to
+ * a size there is. M^cal, which buys processors, is the largest expert function's size at first; if no b will do it is
+ * the least main size with which one does, where the paper gives up.
  * @returns `null` where no ratio fits into the largest sizes
  */
-export function mmp(problem: PlanningProblem, bound: LoadBound): MainMemory | null {
+export function* mmp(problem: PlanningProblem, bound: LoadBound): Generator<void, MainMemory | null, void> {
   const sizes = problem.specs.main;
-  const at = (index: number): MainMemory | null => leastMissing(problem, bound, sizes[index] as number);
+  const at = (index: number) => leastMissing({ problem, bound, leastMb: sizes[index] as number });
   const first = sizes.findIndex((size) => size >= Math.max(0, ...problem.specs.experts));
   let [low, high] = [first === -1 ? sizes.length - 1 : first, sizes.length - 1];
-  const start = at(low);
+  const start = yield* at(low);
   if (isKept(start) || low === high) return start;
-  let best = at(high);
+  let best = yield* at(high);
   // More memory never takes longer: what the largest size misses, all miss.
   while (isKept(best) && high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    const found = at(middle);
+    const found = yield* at(middle);
     if (isKept(found)) [high, best] = [middle, found];
     else low = middle;
   }
@@ -49,16 +49,20 @@ function isKept(main: MainMemory | null): boolean {
   return main?.worst.violations.length === 0;
 }
 
+/** Steps from b = 1 to 0 at most: finer ones change memory by less than a fiftieth. */
+const STEPS = 64;
+
 /** The first ratio that keeps the objectives with at least so much memory, else the one that misses them least. */
-function leastMissing(problem: PlanningProblem, bound: LoadBound, leastMb: number): MainMemory | null {
+function* leastMissing(attempt: Attempt): Generator<void, MainMemory | null, void> {
   let best: MainMemory | null = null;
-  for (let count = mostRemote(problem); count >= 0; count--) {
-    const main = tryCount({ problem, bound, leastMb }, count);
-    if (main === null) break;
-    if (isKept(main)) return main;
+  const step = Math.ceil(attempt.problem.sizes.experts / STEPS);
+  for (let count = mostRemote(attempt.problem); ; count = Math.max(0, count - step)) {
+    const main = tryCount(attempt, count);
+    if (main === null || isKept(main)) return main ?? best;
     if (best === null || missOf(main.worst.violations) < missOf(best.worst.violations)) best = main;
+    if (count === 0) return best;
+    yield;
   }
-  return best;
 }
 
 interface Attempt {
@@ -91,9 +95,4 @@ function mostRemote({ sizes, specs }: PlanningProblem): number {
   let count = sizes.experts;
   while (count > 0 && !fits(count)) count--;
   return count;
-}
-
-/** The objective that is missed most, in multiples of its limit. */
-function missOf(violations: readonly Violation[]): number {
-  return Math.max(0, ...violations.map(({ expectedMs, limitMs }) => expectedMs / limitMs));
 }

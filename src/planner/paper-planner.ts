@@ -27,9 +27,8 @@ export function createPaperPlanner(boundOf: (problem: PlanningProblem) => LoadBo
     name: "paper",
     *plan(problem) {
       const bound = boundOf(problem);
-      const main = mmp(problem, bound);
+      const main = yield* mmp(problem, bound);
       if (main === null) return null;
-      yield;
       const selection = selectUniform(problem, main.remoteRatio);
       const largest = largestPlan(problem, { mainMb: main.memoryMb, selection, bound });
       if (main.worst.violations.length > 0) return missing(decide(problem, largest), main.worst.violations);
@@ -50,8 +49,7 @@ function* sizeFunctions({ problem, bound }: Bounded, largest: Plan): Generator<v
     worstCase(problem, bound, { plan, devices }).violations.every(({ objective }) => objective !== "ttft");
   const isKept = (plan: Plan): boolean => isFastEnough(plan) && decide(problem, plan).feasible;
   const { gpuMemoryMb } = evaluate(problem, { plan: largest, devices });
-  const sized = sizeLayers(problem, largest, gpuMemoryMb);
-  yield;
+  const sized = yield* sizeLayers(problem, largest, gpuMemoryMb);
   let plan = yield* addReplicas(problem, sized, isFastEnough);
   // Where replicas are not enough, or make decode slower: the largest sizes keep the worst case.
   while (!isKept(plan) && plan.layers.some(({ memoryMb }) => nextSize(problem, memoryMb) !== null)) {

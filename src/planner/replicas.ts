@@ -5,9 +5,9 @@ export interface ExpertLoad {
 }
 
 /**
- * R_{l,1} … R_{l,z}: splits a layer's remote experts so that the most loaded replica has little to do. Longest first onto
- * the least loaded (LPT): at most 4/3 − 1/(3z) times the best split there is (Graham 1969). Equal loads go by expert and
- * equal replicas by how few they hold, so that equal inputs have equal splits and no replica stays empty.
+ * R_{l,1} … R_{l,z}: splits a layer's remote experts so that the most loaded replica has little to do. Longest first
+ * onto the least loaded (LPT): at most 4/3 − 1/(3z) times the best split there is (Graham 1969). Equal loads go by
+ * expert and equal replicas by how few they hold, so that equal inputs have equal splits and no replica stays empty.
  * @returns z replicas, each with its experts in ascending order; fewer where there are fewer experts
  */
 export function splitReplicas(experts: readonly ExpertLoad[], z: number): number[][] {

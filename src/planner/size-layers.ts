@@ -12,18 +12,23 @@ import { toVcpus } from "./specs.ts";
 import { timeAt } from "./speed-curve.ts";
 
 /**
- * Gives every layer's function the memory that {@link sizeMemory} finds for it within the time per output token. Each holds
- * all remote experts of its layer.
+ * Gives every layer's function the memory that {@link sizeMemory} finds for it within the time per output token. Each
+ * holds all remote experts of its layer.
  * @param gpuMemoryMb M^g of the main function
  */
-export function sizeLayers(problem: PlanningProblem, plan: Plan, gpuMemoryMb: number): Plan {
+export function* sizeLayers(problem: PlanningProblem, plan: Plan, gpuMemoryMb: number): Generator<void, Plan, void> {
   const { profile, slo, margin } = problem;
   const tokenMs = timeAt(profile.split.decodeToken, toVcpus(plan.specMain.memoryMb));
   const limitMs = slo.tpotMs === null ? Number.POSITIVE_INFINITY : slo.tpotMs / margin.tpot;
   const swapMs = profile.swap.fixedMs + profile.swap.perHiddenStateMs;
+  const judged: SizeOption[][] = [];
+  for (const layer of plan.layers) {
+    judged.push(options(problem, plan, layer));
+    yield;
+  }
   const memory = sizeMemory({
     dual: toDual(problem, plan, { gpuMemoryMb, budgetMs: limitMs - tokenMs - 2 * problem.sizes.layers * swapMs }),
-    options: plan.layers.map((layer) => options(problem, plan, layer)),
+    options: judged,
     // Each layer's evaluation has the rest of a token's time in it.
     budgetMs: limitMs + (plan.layers.length - 1) * tokenMs,
   });

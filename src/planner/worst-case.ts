@@ -24,9 +24,9 @@ interface RemoteLoad {
 type LoadOfLayer = (layer: LayerPlan) => RemoteLoad;
 
 /**
- * A placement's worst case, whichever experts they are: at one extreme remote experts get as many rows as the bound says,
- * at the other as few as can be. A layer ends with the slower of remote and local ones, whose times rise and fall with the
- * remote rows, so that it is slowest at one of the two.
+ * A placement's worst case, whichever experts they are: at one extreme remote experts get as many rows as the bound
+ * says, at the other as few as can be. A layer ends with the slower of remote and local ones, whose times rise and fall
+ * with the remote rows, so that it is slowest at one of the two.
  */
 export function worstCase(problem: PlanningProblem, bound: LoadBound, placement: Placement): WorstCase {
   const extremes = [mostRemote(problem, bound), leastRemote(problem.sizes)].map((load) => at(load, problem, placement));

@@ -13,13 +13,13 @@ export interface Effort {
 }
 
 const FULL = {
-  promptLengths: [16, 64, 128, 256],
+  promptLengths: [16, 48, 128, 256],
   outputTokens: 64,
   leastRepetitions: 5,
-  budgetMs: 600,
+  budgetMs: 400,
   warmUpMs: 3000,
 };
-const QUICK = { promptLengths: [16, 128], outputTokens: 32, leastRepetitions: 3, budgetMs: 120, warmUpMs: 400 };
+const QUICK = { promptLengths: [16, 48, 128], outputTokens: 32, leastRepetitions: 3, budgetMs: 120, warmUpMs: 1000 };
 
 /**
  * @param processors of the machine: larger functions get no faster
@@ -38,9 +38,9 @@ export function chooseEffort({
   const tokens = Math.max(2, Math.min(outputTokens, Math.floor(contextLength / 2)));
   return {
     ...effort,
-    vcpus: sizesUpTo(processors, isQuick ? [0.5, 1] : [0.5, 1, 1.5]),
+    vcpus: sizesUpTo(processors, isQuick ? [0.5, 1] : [0.25, 0.5, 1, 1.5]),
     outputTokens: tokens,
-    promptLengths: promptLengths.filter((length) => length + tokens <= contextLength),
+    promptLengths: [...new Set(promptLengths.map((length) => Math.min(length, Math.max(1, contextLength - tokens))))],
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ExpertTimes, MainTimes, SpeedCurve } from "../planner/cost-profile.ts";
-import { type ExpertSpeed, expertSpeed, prefillBusyMs } from "../planner/layer-time.ts";
+import { type ExpertSpeed, expertSpeed } from "../planner/layer-time.ts";
 import { timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
 import type { Measurements, PrefillPoint } from "./measurements.ts";
@@ -39,29 +39,38 @@ function identifyDecode({ shape: { layers, expertsPerToken: k }, decodes }: Sour
   };
 }
 
+/** What an expert costs beside its rows is found here: in its own function it includes a call. */
 function identifyPrefill({ shape: { layers, expertsPerToken: k }, prefills }: Sources, one: ExpertSpeed) {
-  const whole = new Map(prefills.filter(({ vcpus }) => vcpus === 1).map(({ tokens, ms }) => [tokens, ms.median]));
-  const points = prefills.filter(({ tokens }) => whole.has(tokens));
-  const wholeMs = ({ tokens }: PrefillPoint): number => whole.get(tokens) as number;
-  const expertsMs = ({ tokens, usedExperts }: PrefillPoint): number =>
-    layers * prefillBusyMs({ used: usedExperts, rows: tokens * k }, one);
-  const share = Math.min(1, ...points.map((point) => wholeMs(point) / expertsMs(point)));
-  const rest = points.map((point) => {
-    const { vcpus, tokens, ms } = point;
-    const restMs = ms.median * (1 - (share * expertsMs(point)) / wholeMs(point));
-    return { vcpus, factors: [1, tokens], ms: restMs, scaleMs: ms.median };
-  });
-  const relative = fitSpeedCurves(
-    points.map((point) => ({ vcpus: point.vcpus, factors: [wholeMs(point)], ms: point.ms.median })),
+  const alone = prefills.filter(({ vcpus }) => vcpus === 1);
+  const rowsMs = ({ tokens }: PrefillPoint): number => layers * tokens * k * one.prefillRow;
+  const share = Math.min(1, ...alone.map((point) => point.ms.median / rowsMs(point)));
+  const fit = fitSpeedCurves(
+    alone.map((point) => {
+      const { vcpus, tokens, usedExperts, ms } = point;
+      const restMs = ms.median - share * rowsMs(point);
+      return { vcpus, factors: [1, tokens, layers * usedExperts], ms: restMs, scaleMs: ms.median };
+    }),
   );
-  const fit = fitSpeedCurves(rest);
-  const [prefillPrompt, prefillToken] = fit.curves as readonly [SpeedCurve, SpeedCurve];
-  const [slowdown] = relative.curves as readonly [SpeedCurve];
+  const [prompt, token, expert] = fit.curves.map((curve) => timeAt(curve, 1)) as [number, number, number];
+  const slowdown = slowdownOf(prefills);
   return {
     fit,
-    prefillPrompt,
-    prefillToken,
-    prefillExpert: scaleCurve(slowdown, share * one.prefillExpert),
+    prefillPrompt: scaleCurve(slowdown, prompt),
+    prefillToken: scaleCurve(slowdown, token),
+    prefillExpert: scaleCurve(slowdown, expert),
     prefillRow: scaleCurve(slowdown, share * one.prefillRow),
   };
+}
+
+/** How many times as long prompts take as on one processor. */
+function slowdownOf(prefills: readonly PrefillPoint[]): SpeedCurve {
+  const alone = new Map(prefills.filter(({ vcpus }) => vcpus === 1).map(({ tokens, ms }) => [tokens, ms.median]));
+  const { curves } = fitSpeedCurves(
+    prefills.flatMap(({ vcpus, tokens, ms }) => {
+      const aloneMs = alone.get(tokens);
+      return aloneMs === undefined ? [] : [{ vcpus, factors: [aloneMs], ms: ms.median }];
+    }),
+  );
+  const [curve] = curves as readonly [SpeedCurve];
+  return scaleCurve(curve, 1 / timeAt(curve, 1));
 }

@@ -69,7 +69,7 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
       curveReport("remote.decode", "layer + rows · row", remote.decode),
       curveReport("remote.prefill", "experts · expert + rows · row", remote.prefill),
       curveReport("cpu.decode", "token", main.decode),
-      curveReport("cpu.prefill", "prompt + tokens · token", main.prefill),
+      curveReport("cpu.prefill", "prompt + tokens · token + experts · expert + rows · row", main.prefill),
       curveReport("split.decode", "token", split.decode),
       curveReport("split.prefill", "prompt + tokens · token", split.prefill),
       exponentialReport(remote, measured.shape.expertsPerToken),

@@ -1,6 +1,7 @@
 import { createRandom } from "../core/random.ts";
 import { median } from "../core/stats.ts";
 import type { Effort } from "./effort.ts";
+import type { ForeignLoad } from "./foreign-load.ts";
 import type { BenchExperts, BenchMain, FunctionBench, Outcome } from "./function-bench.ts";
 import { repeat } from "./repeat.ts";
 
@@ -9,6 +10,7 @@ export interface MainRunOptions {
   readonly effort: Effort;
   /** Number of tokens there are to choose prompts from. */
   readonly vocabulary: number;
+  readonly foreignLoad: ForeignLoad;
   readonly clock: () => number;
 }
 
@@ -41,14 +43,14 @@ export async function measureMain(
   experts: BenchExperts | null,
   options: MainRunOptions,
 ): Promise<MainRuns> {
-  const { effort, bench, vocabulary, clock } = options;
+  const { effort, bench, vocabulary, foreignLoad, clock } = options;
   const request = (promptTokens: number, maxTokens: number) => {
     const prompt = { promptTokens: promptOf(promptTokens, vocabulary), maxTokens };
     return bench.generate(main, prompt, experts);
   };
   const measure = async (promptTokens: number, maxTokens: number): Promise<Requests> => {
     const once = async (): Promise<Outcome> => {
-      await pause();
+      await foreignLoad.pause(PAUSE_MS);
       return request(promptTokens, maxTokens);
     };
     return { vcpus: main.vcpus, promptTokens, outcomes: await repeat(once, effort, clock) };
@@ -80,8 +82,4 @@ function prefillMs(requests: Requests | undefined): number {
 function promptOf(length: number, vocabulary: number): number[] {
   const random = createRandom(length);
   return Array.from({ length }, () => Math.floor(random() * vocabulary));
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 }

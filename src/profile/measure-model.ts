@@ -39,6 +39,7 @@ export async function measureModel(options: MeasureOptions): Promise<Measurement
       tpot: [...whole, ...split.runs].flatMap(({ decodes }) => deviations(tokenTimes(decodes))),
     },
     limits: split.limits,
+    foreignLoad: options.foreignLoad.share,
     payloadHiddenStates: split.payloadHiddenStates,
   };
 }
@@ -77,7 +78,7 @@ async function measureExpertSizes(options: MeasureOptions) {
   const calls: ExpertCallPoints["calls"][number][] = [];
   const decodes: Measurements["splitDecodes"][number][] = [];
   await using main = await bench.startMain(1, all);
-  for (const vcpus of effort.vcpus.filter((size) => size !== 1)) {
+  for (const vcpus of splitSizes(options).filter((size) => size !== 1)) {
     onProgress(`expert function, ${vcpus} processors`);
     await using experts = await bench.startExperts(vcpus, all);
     calls.push(...(await measureExpertCalls(experts, options)).calls);

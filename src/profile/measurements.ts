@@ -19,6 +19,8 @@ export interface Measurements {
   readonly deviations: { readonly ttft: readonly number[]; readonly tpot: readonly number[] };
   /** What held the functions to their specs. */
   readonly limits: Limits;
+  /** Share of the processors that others used meanwhile. */
+  readonly foreignLoad: number;
   /** Hidden states of one call to a replica, both ways; `null`: no limit. */
   readonly payloadHiddenStates: number | null;
 }

@@ -7,6 +7,7 @@ import type { GgufFile } from "../gguf/read.ts";
 import { architectureOf } from "../model/registry.ts";
 import type { Limits, Platform } from "../platform/platform.ts";
 import { chooseEffort } from "./effort.ts";
+import { ForeignLoad } from "./foreign-load.ts";
 import { FunctionBench } from "./function-bench.ts";
 import { type IdentifiedProfile, identifyProfile } from "./identify-profile.ts";
 import { measureModel } from "./measure-model.ts";
@@ -61,6 +62,7 @@ export async function profileModel(options: ProfileOptions, signal: AbortSignal)
     effort: chooseEffort({ processors, contextLength, isQuick }),
     connection: { secret, fingerprint: modelFingerprint(file), hidden: hyper.hidden },
     vocabulary: hyper.vocabulary,
+    foreignLoad: new ForeignLoad(),
     hyper,
     program,
     clock,

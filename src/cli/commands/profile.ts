@@ -5,19 +5,16 @@ import type { Command } from "commander";
 import { remoeError } from "../../core/errors.ts";
 import { readGguf } from "../../gguf/read.ts";
 import { architectureOf } from "../../model/registry.ts";
-import type { SpeedCurve } from "../../planner/cost-profile.ts";
-import type { FitReport } from "../../profile/identify-profile.ts";
-import { type ProfileReport, profileModel } from "../../profile/profile-model.ts";
+import { profileModel } from "../../profile/profile-model.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { createNamedPlatform, PLATFORMS, type PlatformName } from "../create-named-platform.ts";
+import { describeProfile } from "../describe-profile.ts";
 import { flag } from "../flag.ts";
-import { formatMs } from "../format.ts";
 import { watchInterruption } from "../interruption.ts";
 import { printJson } from "../print-json.ts";
 import { createProgress } from "../progress.ts";
 import { chooseContext } from "../served-model.ts";
-import { formatTable } from "../table.ts";
 
 interface ProfileFlags {
   readonly model?: string;
@@ -59,7 +56,7 @@ async function run(flags: ProfileFlags): Promise<void> {
   const report = await measure(flags, watchInterruption());
   if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify(report, null, 2)}\n`);
   if (flags.json) printJson(report);
-  else process.stdout.write(describeReport(report));
+  else process.stdout.write(describeProfile(report));
 }
 
 /** Nothing is left to wait for: functions are stopped when they have been measured. */
@@ -90,52 +87,4 @@ async function measure({ model, context, platform: name, quick }: ProfileFlags, 
     progress.end();
     await platform.close(STOP_DEADLINE_MS);
   }
-}
-
-function describeReport({ profile, fits, machine }: ProfileReport): string {
-  const { cpu, split, remote, wire, overhead, coldStart, spread } = profile;
-  const sizes = [...new Set([...cpu.decodeToken.vcpus, ...remote.decodeLayer.vcpus])].sort((a, b) => a - b);
-  const row = (name: string, curve: SpeedCurve): string[] => [
-    name,
-    ...sizes.map((size) => (curve.vcpus.includes(size) ? ms(curve.ms[curve.vcpus.indexOf(size)] ?? 0) : "")),
-  ];
-  const curves = formatTable(
-    [
-      ["ms with processors", ...sizes.map(String)],
-      row("unsplit: token, without experts", cpu.decodeToken),
-      row("unsplit: experts of a layer", cpu.experts.decodeLayer),
-      row("unsplit: each of them", cpu.experts.decodeRow),
-      row("unsplit: prompt", cpu.prefillPrompt),
-      row("unsplit: token of a prompt", cpu.prefillToken),
-      row("split: token, without experts", split.decodeToken),
-      row("split: prompt", split.prefillPrompt),
-      row("split: token of a prompt", split.prefillToken),
-      row("remote: experts of a layer", remote.decodeLayer),
-      row("remote: each of them", remote.decodeRow),
-      row("remote: expert in prefill", remote.prefillExpert),
-      row("remote: token for it", remote.prefillRow),
-    ],
-    sizes.map((_, column) => column + 1),
-  );
-  const { main, experts } = coldStart;
-  const start = ({ fixedMs, perMb }: typeof main): string => `${formatMs(fixedMs)} and ${ms(perMb)} ms a MiB`;
-  const facts = formatTable([
-    ["call", `${ms(wire.callMs)} ms, and ${ms(wire.perHiddenStateMs)} ms each hidden state`],
-    ["overhead", `main function ${formatMs(overhead.mainMs)}, gateway ${formatMs(overhead.gatewayMs)}`],
-    ["cold start", `main function ${start(main)}, expert function ${start(experts)}`],
-    ["spread", `TTFT × ${spread.ttft.toFixed(2)}, TPOT × ${spread.tpot.toFixed(2)} (95 % of requests)`],
-    ["limits", `processors ${machine.limits.cpu}, memory ${machine.limits.memory}`],
-  ]);
-  return `${profile.model}, ${profile.machine}, ${profile.date}\n\n${curves}\n${facts}\n${formatTable(fits.map(describeFit))}`;
-}
-
-function describeFit(fit: FitReport): string[] {
-  const { name, form } = fit;
-  if ("failure" in fit) return [name, form, fit.failure];
-  const found = Object.entries(fit.parameters ?? {}).map(([key, value]) => `${key} ${value.toPrecision(4)}`);
-  return [name, form, [`± ${(100 * fit.relativeResidual).toFixed(1)} %`, ...found].join(", ")];
-}
-
-function ms(value: number): string {
-  return value.toPrecision(3);
 }

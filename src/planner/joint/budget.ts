@@ -21,6 +21,8 @@ export interface Budget {
   readonly tokenMs: number;
   /** The most that Σ_l PT^e + startShare · starts − savedStartMs · saved may be. */
   readonly ttftMs: number;
+  /** The most that Σ_l PT^e and the longest start of an expert function may be together. */
+  readonly readyMs: number;
   /** How starts of experts, and a MiB less of the main function, enter T^cold; 0 when warm. */
   readonly startShare: number;
   readonly savedStartMs: number;
@@ -41,6 +43,7 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
   const baseMs = profile.overhead.mainMs + main.prefillMs + workload.outputTokens * main.tokenMs;
   const most = (limitMs: number | null, factor: number): number =>
     limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
+  const readyMs = most(slo.ttftMs, margin.ttft) - profile.overhead.gatewayMs - main.prefillMs;
   return {
     baseCost:
       (baseMs + prices.rounding.granularityMs / 2 + (isStartBilled ? startMs : 0)) * main.rate.perMs +
@@ -50,7 +53,8 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
     savedPrice: isStartBilled ? profile.coldStart.main.perMb * main.rate.perMs : 0,
     savedMb,
     tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.tpot) - main.tokenMs,
-    ttftMs: most(slo.ttftMs, margin.ttft) - profile.overhead.gatewayMs - main.prefillMs - cold.unsavedMs,
+    ttftMs: readyMs - cold.unsavedMs,
+    readyMs,
     startShare: cold.startShare,
     savedStartMs: cold.savedStartMs,
   };

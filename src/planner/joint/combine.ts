@@ -27,6 +27,9 @@ interface Sums {
   readonly savedMb: number;
   readonly tokenMs: number;
   readonly ttftMs: number;
+  readonly prefillMs: number;
+  /** The longest of them. */
+  readonly startMs: number;
 }
 
 /** Some options of the layers so far, the last layer's first. */
@@ -47,9 +50,10 @@ const TRIES = 8;
  */
 export function* combine(input: CombineInput): Generator<void, Combination[], void> {
   const { times, budget, relaxed, beam } = input;
+  const longestStartMs = budget.readyMs - leastPrefillMs(times);
   const shortlists: Shortlist[] = [];
   for (const layer of times.grid.demands.keys()) {
-    shortlists.push(shortlist({ times, budget, multipliers: relaxed.multipliers }, layer, beam.options));
+    shortlists.push(shortlist({ times, budget, relaxed, longestStartMs }, layer, beam.options));
     yield;
   }
   const rests = bestRests(input, shortlists);
@@ -61,19 +65,30 @@ export function* combine(input: CombineInput): Generator<void, Combination[], vo
   return states.map((state) => toCombination(input, state)).sort((a, b) => a.cost - b.cost);
 }
 
-const NOTHING: Sums = { savedMb: 0, tokenMs: 0, ttftMs: 0 };
+const NOTHING: Sums = { savedMb: 0, tokenMs: 0, ttftMs: 0, prefillMs: 0, startMs: 0 };
+
+/** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */
+function leastPrefillMs({ grid, prefillMs }: OptionTimes): number {
+  if (!grid.problem.isCold) return 0;
+  return grid.demands.reduce((sum, _, layer) => {
+    const own = prefillMs.subarray(layer * grid.width, (layer + 1) * grid.width);
+    return sum + own.reduce((a, b, i) => (Number.isFinite(grid.cost[layer * grid.width + i]) ? Math.min(a, b) : a));
+  }, 0);
+}
 
 /** The most that layers from each on can save, and the least they can take. [layers + 1] */
 function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[] {
   const rests = [NOTHING];
   for (const { options } of shortlists.toReversed()) {
     const all = options.map((option) => sumsOf(input, option));
-    const rest = rests[0] as Sums;
-    rests.unshift({
-      savedMb: rest.savedMb + Math.max(...all.map(({ savedMb }) => savedMb)),
-      tokenMs: rest.tokenMs + Math.min(...all.map(({ tokenMs }) => tokenMs)),
-      ttftMs: rest.ttftMs + Math.min(...all.map(({ ttftMs }) => ttftMs)),
-    });
+    const best = {
+      savedMb: Math.max(...all.map(({ savedMb }) => savedMb)),
+      tokenMs: Math.min(...all.map(({ tokenMs }) => tokenMs)),
+      ttftMs: Math.min(...all.map(({ ttftMs }) => ttftMs)),
+      prefillMs: Math.min(...all.map(({ prefillMs }) => prefillMs)),
+      startMs: 0,
+    };
+    rests.unshift(add(rests[0] as Sums, best));
   }
   return rests;
 }
@@ -88,11 +103,19 @@ function sumsOf({ times, budget }: CombineInput, option: number): Sums {
       (prefillMs[option] as number) +
       budget.startShare * (grid.startMs[option] as number) -
       budget.savedStartMs * savedMb,
+    prefillMs: prefillMs[option] as number,
+    startMs: grid.longestStartMs[option] as number,
   };
 }
 
 function add(a: Sums, b: Sums): Sums {
-  return { savedMb: a.savedMb + b.savedMb, tokenMs: a.tokenMs + b.tokenMs, ttftMs: a.ttftMs + b.ttftMs };
+  return {
+    savedMb: a.savedMb + b.savedMb,
+    tokenMs: a.tokenMs + b.tokenMs,
+    ttftMs: a.ttftMs + b.ttftMs,
+    prefillMs: a.prefillMs + b.prefillMs,
+    startMs: Math.max(a.startMs, b.startMs),
+  };
 }
 
 interface Step {
@@ -122,8 +145,13 @@ function extend(input: CombineInput, { states, own, rest }: Step): State[] {
   return extended;
 }
 
-function isWithin({ savedMb, tokenMs, ttftMs }: Sums, budget: Budget): boolean {
-  return savedMb >= budget.savedMb && tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs;
+function isWithin({ savedMb, tokenMs, ttftMs, prefillMs, startMs }: Sums, budget: Budget): boolean {
+  return (
+    savedMb >= budget.savedMb &&
+    tokenMs <= budget.tokenMs &&
+    ttftMs <= budget.ttftMs &&
+    prefillMs + startMs <= budget.readyMs
+  );
 }
 
 function toCombination({ times, budget }: CombineInput, last: State): Combination {

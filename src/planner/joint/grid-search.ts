@@ -31,8 +31,7 @@ export class GridSearch {
     const { profile } = problem;
     const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
     const budget = budgetOf(problem, main);
-    this.#times.fill(main);
-    yield;
+    yield* this.#times.fill(main);
     const relaxed = yield* this.#relaxation.solve(budget);
     return relaxed === null ? null : { memoryMb, budget, relaxed };
   }

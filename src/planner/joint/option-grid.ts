@@ -40,6 +40,8 @@ export class OptionGrid {
   /** Starts of all replicas together, and the longest; 0 when warm. [layers × counts × columns] */
   readonly startMs: Float64Array;
   readonly longestStartMs: Float64Array;
+  /** P(j of a token's rows are remote), j = 0 … k. [layers × counts] */
+  readonly shares: readonly Float64Array[];
   /** Cost of a token's decode with j rows remote, all N^out of them. [k + 1 × columns] */
   readonly #decodeCost: Float64Array;
 
@@ -52,6 +54,7 @@ export class OptionGrid {
     this.demands = demands;
     this.counts = counts;
     this.columns = columns.map((column) => priceColumn(problem, column));
+    this.shares = demands.flatMap((demand) => counts.map((count) => demand.shares(count)));
     const size = demands.length * counts.length * columns.length;
     this.cost = new Float64Array(size).fill(Number.POSITIVE_INFINITY);
     this.waitMs = new Float64Array(size);
@@ -71,15 +74,18 @@ export class OptionGrid {
   }
 
   savedMbOf(option: number): number {
-    const layer = Math.floor(option / this.width);
-    return this.savedMb(layer, Math.floor((option % this.width) / this.columns.length));
+    return this.savedMb(Math.floor(option / this.width), this.rowOf(option));
+  }
+
+  rowOf(option: number): number {
+    return Math.floor((option % this.width) / this.columns.length);
   }
 
   /** R_l, y_l and z_l of an option. */
   choiceOf(option: number): { readonly layer: number; readonly remote: number; readonly column: Column } {
     return {
       layer: Math.floor(option / this.width),
-      remote: this.counts[Math.floor((option % this.width) / this.columns.length)] as number,
+      remote: this.counts[this.rowOf(option)] as number,
       column: this.columns[option % this.columns.length] as Column,
     };
   }
@@ -96,6 +102,8 @@ export class OptionGrid {
     const { sizes } = this.problem;
     const demand = this.demands[layer] as LayerDemand;
     const expertMb = sizes.expertMb[layer] as number;
+    const shares = this.shares[layer * this.counts.length + row] as Float64Array;
+    const { promptTokens } = this.problem.workload;
     let split = { z: 0, weightsMb: [] as number[], remote: demand.replicaLoads(0, [[]]) };
     for (const [c, column] of this.columns.entries()) {
       if (column.replicas > count) continue;
@@ -106,13 +114,10 @@ export class OptionGrid {
       }
       if (sizes.expertsBaseMb + Math.max(...split.weightsMb) > column.memoryMb) continue;
       const at = layer * this.width + row * this.columns.length + c;
-      const { promptTokens } = this.problem.workload;
       const prefill = prefillLayerTime({ promptTokens, local: NO_LOAD, remote: split.remote }, column.hardware);
       this.waitMs[at] = prefill.ms;
       this.cost[at] =
-        prefill.billedMs * column.rate.perMs +
-        prefill.calls * column.rate.perCall +
-        this.#decodeCostOf(demand.shares(count), c);
+        prefill.billedMs * column.rate.perMs + prefill.calls * column.rate.perCall + this.#decodeCostOf(shares, c);
       if (this.problem.isCold) this.#addStarts(at, split.weightsMb, column.rate);
     }
   }

@@ -1,5 +1,4 @@
 import { prefillBusyMs } from "../layer-time.ts";
-import type { LayerDemand } from "./layer-demand.ts";
 import type { MainFunction } from "./main-function.ts";
 import { decodeByRows, type OptionGrid } from "./option-grid.ts";
 
@@ -17,32 +16,38 @@ export class OptionTimes {
     this.prefillMs = new Float64Array(grid.cost.length);
   }
 
-  /** Replaces what another main function left. */
-  fill({ local }: MainFunction): void {
-    const { grid } = this;
-    const byRows = decodeByRows(grid, ({ hardware }) => ({ ...hardware, local }));
-    const rowsMs = Float64Array.from(byRows, ({ ms }) => ms);
+  /** Replaces what another main function left; layer by layer. */
+  *fill({ local }: MainFunction): Generator<void, void, void> {
+    const { grid, prefillMs } = this;
+    const { waitMs } = grid;
+    const rowsMs = Float64Array.from(
+      decodeByRows(grid, ({ hardware }) => ({ ...hardware, local })),
+      ({ ms }) => ms,
+    );
     const columns = grid.columns.length;
-    let at = 0;
+    let [row, at] = [0, 0];
     for (const demand of grid.demands) {
       for (const count of grid.counts) {
-        this.#fillDecode(at, demand.shares(count), rowsMs);
+        this.#fillDecode(at, grid.shares[row++] as Float64Array, rowsMs);
         const localMs = prefillBusyMs(demand.local(count), local);
-        for (let c = 0; c < columns; c++) this.prefillMs[at + c] = Math.max(localMs, grid.waitMs[at + c] as number);
+        for (let c = at; c < at + columns; c++) prefillMs[c] = Math.max(localMs, waitMs[c] as number);
         at += columns;
       }
+      yield;
     }
   }
 
   /** Σ_j P(j) rowsMs(j), of the columns from `at` on. */
   #fillDecode(at: number, shares: Float64Array, rowsMs: Float64Array): void {
+    const { decodeMs } = this;
     const columns = this.grid.columns.length;
-    for (let c = 0; c < columns; c++) this.decodeMs[at + c] = 0;
+    decodeMs.fill(0, at, at + columns);
     for (let j = 0; j < shares.length; j++) {
       const share = shares[j] as number;
       if (share === 0) continue;
+      const from = j * columns;
       for (let c = 0; c < columns; c++) {
-        this.decodeMs[at + c] = (this.decodeMs[at + c] as number) + share * (rowsMs[j * columns + c] as number);
+        decodeMs[at + c] = (decodeMs[at + c] as number) + share * (rowsMs[from + c] as number);
       }
     }
   }

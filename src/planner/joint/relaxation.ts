@@ -25,7 +25,7 @@ type TimeLimit = "token" | "ttft";
 /** Fourfold steps until a limit is taken to be out of reach. */
 const STEPS_UP = 12;
 const HALVINGS = 8;
-const MEMORY_HALVINGS = 40;
+const MEMORY_HALVINGS = 32;
 const ROUNDS = 3;
 
 /**
@@ -42,6 +42,8 @@ export class Relaxation {
   /** Rows on each layer's hull, ascending. [layers × counts], [layers] */
   readonly #hulls: Int32Array;
   readonly #hullSizes: Int32Array;
+  /** Cost of a MiB saved from one row of a hull to its next. [layers × counts] */
+  readonly #slopes: Float64Array;
   /** [layers × counts] */
   readonly #savedMb: Float64Array;
 
@@ -54,6 +56,7 @@ export class Relaxation {
     this.#columns = new Int32Array(size);
     this.#hulls = new Int32Array(size);
     this.#hullSizes = new Int32Array(demands.length);
+    this.#slopes = new Float64Array(size);
     this.#savedMb = Float64Array.from({ length: size }, (_, i) =>
       times.grid.savedMb(Math.floor(i / counts.length), i % counts.length),
     );
@@ -122,6 +125,7 @@ export class Relaxation {
     const savedPrice = budget.savedPrice + ttft * budget.savedStartMs;
     for (let row = layer * this.#rows; row < (layer + 1) * this.#rows; row++) {
       let least = Number.POSITIVE_INFINITY;
+      let column = 0;
       for (let at = row * columns; at < (row + 1) * columns; at++) {
         const own =
           decodePrice * (decodeMs[at] as number) +
@@ -130,9 +134,10 @@ export class Relaxation {
           (cost[at] as number);
         if (own < least) {
           least = own;
-          this.#columns[row] = at - row * columns;
+          column = at - row * columns;
         }
       }
+      this.#columns[row] = column;
       this.#costs[row] = least - savedPrice * (this.#savedMb[row] as number);
     }
   }
@@ -144,6 +149,7 @@ export class Relaxation {
     for (let row = first; row < first + this.#rows; row++) {
       if (this.#costs[row] === Number.POSITIVE_INFINITY) continue;
       while (size > 0 && this.#isAbove(first, size, row)) size--;
+      if (size > 0) this.#slopes[first + size - 1] = this.#slope(this.#hulls[first + size - 1] as number, row);
       this.#hulls[first + size++] = row;
     }
     this.#hullSizes[layer] = size;
@@ -153,8 +159,7 @@ export class Relaxation {
   #isAbove(first: number, size: number, row: number): boolean {
     const last = this.#hulls[first + size - 1] as number;
     if (size === 1) return (this.#costs[row] as number) <= (this.#costs[last] as number);
-    const before = this.#hulls[first + size - 2] as number;
-    return this.#slope(last, row) <= this.#slope(before, last);
+    return this.#slope(last, row) <= (this.#slopes[first + size - 2] as number);
   }
 
   /** Cost of a saved MiB between two rows of a layer. */
@@ -169,9 +174,8 @@ export class Relaxation {
     let low = 0;
     let high = 0;
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      const last = layer * this.#rows + (this.#hullSizes[layer] as number) - 1;
-      if (this.#hullSizes[layer] === 1) continue;
-      high = Math.max(high, this.#slope(this.#hulls[last - 1] as number, this.#hulls[last] as number));
+      const size = this.#hullSizes[layer] as number;
+      if (size > 1) high = Math.max(high, this.#slopes[layer * this.#rows + size - 2] as number);
     }
     if (this.#savedAt(high) < neededMb) return null;
     for (let step = 0; step < MEMORY_HALVINGS; step++) {
@@ -195,7 +199,7 @@ export class Relaxation {
     const first = layer * this.#rows;
     const last = first + (this.#hullSizes[layer] as number) - 1;
     let at = first;
-    while (at < last && this.#slope(this.#hulls[at] as number, this.#hulls[at + 1] as number) <= price) at++;
+    while (at < last && (this.#slopes[at] as number) <= price) at++;
     return this.#hulls[at] as number;
   }
 

@@ -12,9 +12,16 @@ const COARSE_MAINS = 16;
 const SEARCHED_MAINS = 4;
 /** Around how many of the best main functions the others are bounded. */
 const REFINED_MAINS = 2;
-const BEAM = { options: 48, states: 96 };
-/** Combinations that are evaluated where starts meet, of which the search only knows a bound. */
-const COLD_FINALISTS = 16;
+/** Options of a layer that are followed; partial combinations, as many as there is time for: fewer of more layers. */
+const BEAM_OPTIONS = 48;
+const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
+/** Combinations that are evaluated where the search does not tell the best: cold, and out of reach of the objectives. */
+const FINALISTS = 16;
+const UNLIMITED = {
+  tokenMs: Number.POSITIVE_INFINITY,
+  ttftMs: Number.POSITIVE_INFINITY,
+  readyMs: Number.POSITIVE_INFINITY,
+};
 
 /**
  * The cheapest plan with remote experts that meets the objectives: main memory m, and of each layer how many experts are
@@ -80,17 +87,21 @@ function* boundMains({ specs }: PlanningProblem, search: GridSearch): Generator<
 
 function* searchMains(search: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
   const { problem } = search.grid;
+  const { most, least, ofAllLayers } = BEAM_STATES;
+  const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / problem.sizes.layers)));
+  const beam = { options: BEAM_OPTIONS, states };
   let best: Decision | null = null;
   for (const { memoryMb } of mains) {
     const main = yield* search.relax(memoryMb);
     if (main === null) continue;
     const below = best?.feasible === true ? best.evaluation.cost : Number.POSITIVE_INFINITY;
-    let found = yield* search.combine(main, { below, beam: BEAM });
-    if (found.length === 0 && best?.feasible !== true) {
-      const budget = { ...main.budget, tokenMs: Number.POSITIVE_INFINITY, ttftMs: Number.POSITIVE_INFINITY };
-      found = yield* search.combine({ ...main, budget }, { below, beam: BEAM });
+    let found = yield* search.combine(main, { below, beam });
+    const isMissed = found.length === 0 && best?.feasible !== true;
+    if (isMissed) {
+      const budget = { ...main.budget, ...UNLIMITED };
+      found = yield* search.combine({ ...main, budget }, { below, beam });
     }
-    const finalists = found.slice(0, problem.isCold ? COLD_FINALISTS : 1);
+    const finalists = found.slice(0, problem.isCold || isMissed ? FINALISTS : 1);
     const decision = decideSplit(search.grid, memoryMb, finalists);
     if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
     yield;

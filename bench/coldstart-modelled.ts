@@ -1,0 +1,65 @@
+import { coldStarts } from "../src/planner/cold-starts.ts";
+import { planNow } from "../src/planner/planner.ts";
+import type { PlanningProblem } from "../src/planner/problem.ts";
+import {
+  type ColdStartComparison,
+  type ColdStartOutcome,
+  compareStarts,
+  summariseStarts,
+} from "./coldstart-summary.ts";
+import { methodNamed } from "./cost-methods.ts";
+import { PAPER_WORKLOAD, paperSetting } from "./cost-setting.ts";
+import { sizeOf } from "./cost-summary.ts";
+
+export interface ModelledStartOptions {
+  readonly model: string;
+  /** Names of methods. */
+  readonly methods: readonly string[];
+  /** Of each method: as many requests are planned. */
+  readonly starts: number;
+}
+
+/** What the functions of each method would take to start in the paper's setting. */
+export function modelStarts({ model, methods: names, starts }: ModelledStartOptions): ColdStartComparison {
+  const { base, requests } = paperSetting({ model, workload: PAPER_WORKLOAD, requests: starts });
+  const { profile, prices, slo } = base;
+  const methods = Object.fromEntries(
+    names.map((name) => {
+      const outcomes = requests.map(({ predicted }) => startOf(name, { ...base, demand: predicted }));
+      const known = outcomes.filter((outcome) => outcome !== null);
+      return [name, known.length < starts ? null : summariseStarts(known)];
+    }),
+  );
+  return {
+    kind: profile.kind,
+    machine: profile.machine,
+    model: profile.model,
+    priceBook: prices.name,
+    objectives: slo,
+    starts,
+    methods,
+    ...compareStarts(methods),
+  };
+}
+
+/** Those that decide for each prompt. */
+const PREDICTING = ["paper", "remoe"];
+
+function startOf(name: string, problem: PlanningProblem): ColdStartOutcome | null {
+  const decision = planNow(methodNamed(name), problem);
+  if (decision === null) return null;
+  const { plan } = decision.placement;
+  const [main = { ms: 0 }, ...experts] = coldStarts(problem, plan);
+  const { coldStart, overhead } = problem.profile;
+  const remoteMs = Math.max(0, ...experts.map(({ ms }) => ms));
+  // What the setting assumes for everything in the gateway.
+  const calculateMs = PREDICTING.includes(name) ? overhead.gatewayMs : 0;
+  return {
+    containerMs: coldStart.main.fixedMs,
+    loadMs: main.ms - coldStart.main.fixedMs,
+    remoteMs,
+    calculateMs,
+    totalMs: calculateMs + Math.max(main.ms, remoteMs),
+    ...sizeOf(plan),
+  };
+}

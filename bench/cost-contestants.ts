@@ -1,0 +1,67 @@
+import { type System, startSystem } from "../src/cli/system.ts";
+import type { Plan } from "../src/planner/plan.ts";
+import { planNow } from "../src/planner/planner.ts";
+import { remoe } from "../src/planner/remoe-planner.ts";
+import { methodNamed } from "./cost-methods.ts";
+import type { Trial, TrialOptions } from "./cost-trial.ts";
+
+/** A method and the system that runs by it. */
+export interface Contestant {
+  readonly name: string;
+  readonly system: System;
+  /** `null`: a plan for each request. */
+  readonly plan: Plan | null;
+}
+
+export type ContestantOptions = Pick<TrialOptions, "model" | "profile" | "priceBook"> & {
+  /** Names of methods. */
+  readonly methods: readonly string[];
+};
+
+const STOP_MS = 2_000;
+
+/**
+ * Starts a system for each method whose hardware is here. Remoe's plans each request from the trial's history; the others
+ * have one plan for the typical request, which is all they know.
+ */
+export async function startContestants(
+  options: ContestantOptions,
+  trial: Trial,
+): Promise<AsyncDisposable & { readonly contestants: readonly Contestant[] }> {
+  const contestants: Contestant[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(contestants.map(({ system }) => system.stop(STOP_MS)));
+  };
+  try {
+    for (const name of options.methods) {
+      const contestant = await (name === remoe.name ? startRemoe(options, trial) : startFixed(name, options, trial));
+      if (contestant !== null) contestants.push(contestant);
+    }
+    return { contestants, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startRemoe({ model, profile, priceBook }: ContestantOptions, trial: Trial): Promise<Contestant> {
+  const { slo } = trial.typical;
+  const system = await startSystem({
+    model,
+    priceBook,
+    planning: { profile, slo, policy: "best-effort", reuse: true },
+    history: { path: trial.history, privacy: "full" },
+  });
+  return { name: remoe.name, system, plan: null };
+}
+
+async function startFixed(
+  name: string,
+  { model, priceBook }: ContestantOptions,
+  { typical }: Trial,
+): Promise<Contestant | null> {
+  const decision = planNow(methodNamed(name), typical);
+  if (decision === null) return null;
+  const { plan } = decision.placement;
+  return { name, plan, system: await startSystem({ model, priceBook, plan: { made: plan } }) };
+}

@@ -1,0 +1,75 @@
+import { loadavg } from "node:os";
+import { startContestants } from "./cost-contestants.ts";
+import { type Runs, serveInTurns } from "./cost-runs.ts";
+import {
+  type CostComparison,
+  compareCosts,
+  type ErrorsByStart,
+  predictionErrors,
+  summariseCosts,
+} from "./cost-summary.ts";
+import { prepareTrial, type Trial, type TrialOptions } from "./cost-trial.ts";
+
+export interface MeasuredCostOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
+  readonly requests: number;
+  /** Names of methods. */
+  readonly methods: readonly string[];
+}
+
+export interface MeasuredCosts extends CostComparison {
+  /** Load average of the last minute, before and after. */
+  readonly load: readonly [number, number];
+  /** That predictions and fixed plans are made from. */
+  readonly pastRequests: number;
+  readonly maxTokens: number;
+  /** Requests of each method that came first and do not count. */
+  readonly warmUp: number;
+  /** How far off predictions were, by method. */
+  readonly errors: Readonly<Record<string, ErrorsByStart>>;
+  /** Whether all methods generated the same tokens. */
+  readonly identical: boolean;
+}
+
+/** The first 1,600 or so expert calls of a process are two to three times slower: V8 compiles, caches are cold. */
+const WARM_UP = 5;
+
+/**
+ * What methods really cost on this machine: each is a system of its own, which serves the same prompts. Methods whose
+ * hardware is not here are `null`.
+ * @throws PROFILE_*, HISTORY_*, PROMPTS_INVALID, what systems throw
+ */
+export async function measureCosts(options: MeasuredCostOptions): Promise<MeasuredCosts> {
+  const before = loadavg()[0] ?? 0;
+  await using trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false });
+  const { outcomes, identical } = await serveAll(options, trial);
+  const { profile, sizes, prices, workload, slo } = trial.typical;
+  const methods = Object.fromEntries(
+    options.methods.map((name) => {
+      const own = outcomes.get(name);
+      return [name, own === undefined ? null : summariseCosts(own)];
+    }),
+  );
+  return {
+    kind: profile.kind,
+    machine: profile.machine,
+    model: sizes.name,
+    priceBook: prices.name,
+    currency: prices.currency,
+    requests: trial.prompts.length - WARM_UP,
+    workload,
+    objectives: slo,
+    methods,
+    ...compareCosts(methods),
+    load: [before, loadavg()[0] ?? 0],
+    pastRequests: trial.pastRequests,
+    maxTokens: options.maxTokens,
+    warmUp: WARM_UP,
+    errors: Object.fromEntries([...outcomes].map(([name, own]) => [name, predictionErrors(own)])),
+    identical,
+  };
+}
+
+async function serveAll(options: MeasuredCostOptions, trial: Trial): Promise<Runs> {
+  await using systems = await startContestants(options, trial);
+  return await serveInTurns(systems.contestants, trial.prompts, { maxTokens: options.maxTokens, warmUp: WARM_UP });
+}

@@ -1,0 +1,86 @@
+import { type Answer, answerPrompt } from "../src/cli/answer-prompt.ts";
+import { createProgress } from "../src/cli/progress.ts";
+import { judgeSlo } from "../src/cli/slo.ts";
+import type { RequestTrace } from "../src/gateway/trace.ts";
+import { GREEDY } from "../src/model/sampling.ts";
+import { evaluate, splitDevices } from "../src/planner/evaluate.ts";
+import type { Evaluation } from "../src/planner/evaluation.ts";
+import type { PlanningProblem } from "../src/planner/problem.ts";
+import type { Contestant } from "./cost-contestants.ts";
+import { type PredictedOutcome, sizeOf } from "./cost-summary.ts";
+import type { TrialPrompt } from "./cost-trial.ts";
+
+/** Prompts served by every contestant. */
+export interface Runs {
+  /** By contestant's name, one for each prompt. */
+  readonly outcomes: ReadonlyMap<string, readonly PredictedOutcome[]>;
+  /** Whether all generated the same tokens. */
+  readonly identical: boolean;
+}
+
+export interface RunOptions {
+  /** Of an answer. */
+  readonly maxTokens: number;
+  /** Prompts that come first and do not count. */
+  readonly warmUp: number;
+}
+
+/** Contestants take turns, another one first for each prompt. */
+export async function serveInTurns(
+  contestants: readonly Contestant[],
+  prompts: readonly TrialPrompt[],
+  { maxTokens, warmUp }: RunOptions,
+): Promise<Runs> {
+  const outcomes = new Map(contestants.map(({ name }) => [name, [] as PredictedOutcome[]]));
+  const progress = createProgress();
+  let identical = true;
+  for (const [turn, { prompt, problem }] of prompts.entries()) {
+    progress.show(`prompt ${turn + 1} of ${prompts.length}`);
+    const answers = new Set<string>();
+    const first = turn % contestants.length;
+    for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
+      const answer = await serve(contestant, prompt, maxTokens);
+      answers.add(`${answer.tokens}`);
+      if (turn >= warmUp) outcomes.get(contestant.name)?.push(toOutcome(answer.trace, contestant, problem));
+    }
+    identical &&= answers.size === 1;
+  }
+  progress.end();
+  return { outcomes, identical };
+}
+
+function serve({ system }: Contestant, prompt: TrialPrompt["prompt"], maxTokens: number): Promise<Answer> {
+  const options = { prompt, maxTokens, stop: [], sampling: GREEDY, onText: () => {} };
+  return answerPrompt(system.pipeline, options, new AbortController().signal);
+}
+
+function toOutcome(trace: RequestTrace, { plan: fixed }: Contestant, problem: PlanningProblem): PredictedOutcome {
+  const plan = trace.plan ?? fixed;
+  if (plan === null) throw new Error("a request without a plan has no cost to predict");
+  const isCold = trace.bill.items.some(({ phase }) => phase === "cold-start");
+  const { outputTokens } = problem.workload;
+  const expect = (tokens: number): Evaluation =>
+    evaluate(
+      { ...problem, isCold, workload: { ...problem.workload, outputTokens: tokens } },
+      { plan, devices: splitDevices(problem.profile) },
+    );
+  const expected = expect(outputTokens);
+  const { ttftMs, tpotMs } = trace.timings;
+  const verdict = judgeSlo(problem.slo, trace.timings);
+  return {
+    cost: costOf(trace),
+    ttftMs,
+    tpotMs,
+    isFeasible: trace.planning?.feasible ?? expected.violations.length === 0,
+    isMet: verdict?.ttftMet !== false && verdict?.tpotMet !== false,
+    ...sizeOf(plan),
+    isCold,
+    predicted: trace.planning?.predicted ?? expected,
+    costOfLength: expect(Math.max(0, trace.completionTokens - 1)).cost,
+  };
+}
+
+/** Keep-alive depends on how long a benchmark lets a function wait. */
+function costOf({ bill }: RequestTrace): number {
+  return bill.items.reduce((sum, { phase, cost }) => (phase === "keep-alive" ? sum : sum + cost), 0);
+}

@@ -1,0 +1,57 @@
+import { PRICE_BOOKS } from "../src/ledger/price-books.ts";
+import type { Demand, PlanningProblem, Workload } from "../src/planner/problem.ts";
+import { DEVICES, HOSTS } from "../src/profile/modelled/hardware.ts";
+import { SHAPES, specsOf } from "../src/profile/modelled/model-shape.ts";
+import { modelledProfile } from "../src/profile/modelled/modelled-profile.ts";
+import { usualObjectives } from "./cost-objectives.ts";
+import { type SyntheticRequest, syntheticRequests } from "./synthetic-demand.ts";
+
+/** Models of the paper's experiments. */
+export const PAPER_MODELS = ["deepseek-v2-lite", "gpt2-moe"] as const;
+
+/** Its requests: 500 characters, 200 tokens. */
+export const PAPER_WORKLOAD: Workload = { promptTokens: 125, outputTokens: 200 };
+
+export interface SettingOptions {
+  readonly model: string;
+  readonly workload: Workload;
+  readonly requests: number;
+}
+
+/** Requests of a model on hardware that is not here, and what there is to decide for each. */
+export interface Setting {
+  readonly requests: readonly SyntheticRequest[];
+  /** Without demand. */
+  readonly base: Omit<PlanningProblem, "demand">;
+}
+
+/** Predicted demand is off a little; planners have to leave room for it, as they do where times are measured. */
+const MARGIN = 1.05;
+const SEED = 1;
+
+/**
+ * The paper's hardware (an A100 beside a Xeon Gold 6348), specs and prices. Every function is started for the request: it
+ * decides before inference, for each prompt.
+ */
+export function paperSetting({ model, workload, requests }: SettingOptions): Setting {
+  const shape = named(SHAPES, model);
+  const hardware = { device: named(DEVICES, "a100-80gb"), host: named(HOSTS, "xeon-gold-6348") };
+  const drawn = syntheticRequests({ shape, workload, count: requests, seed: SEED });
+  const base = {
+    ...modelledProfile({ ...hardware, shape }),
+    prices: named(PRICE_BOOKS, "remoe-paper"),
+    specs: specsOf(shape),
+    workload,
+    isCold: true,
+    margin: { ttft: MARGIN, tpot: MARGIN },
+    slo: { ttftMs: null, tpotMs: null },
+  };
+  const demand = (drawn[0] as SyntheticRequest).predicted satisfies Demand;
+  return { requests: drawn, base: { ...base, slo: usualObjectives({ ...base, demand }) } };
+}
+
+function named<T>(all: ReadonlyMap<string, T>, name: string): T {
+  const found = all.get(name);
+  if (found === undefined) throw new RangeError(`nothing is known of '${name}'`);
+  return found;
+}

@@ -1,0 +1,96 @@
+import { quantile, type Spread, spread } from "../src/core/stats.ts";
+import { planNow } from "../src/planner/planner.ts";
+import type { Demand } from "../src/planner/problem.ts";
+import { remoe } from "../src/planner/remoe-planner.ts";
+import { type ModelShape, specsOf } from "../src/profile/modelled/model-shape.ts";
+import type { PlanCase } from "./plan-checks.ts";
+import { comparePlanners } from "./plan-comparison.ts";
+import { type Gap, gapToExact } from "./plan-gap.ts";
+import { planningProblems, SETTINGS, syntheticDemands } from "./plan-problems.ts";
+
+export interface ShapeOptions {
+  /** Requests to each shape. */
+  readonly prompts: number;
+  /** Small problems of each shape that are compared with the exact optimum. */
+  readonly instances: number;
+  readonly seed: number;
+  readonly onProgress: (text: string) => void;
+}
+
+export interface ShapeResult {
+  readonly name: string;
+  readonly layers: number;
+  readonly experts: number;
+  readonly expertsPerToken: number;
+  /** Time to plan one request, over those of all cases: median, 95th percentile, and all of it. */
+  readonly planMs: number;
+  readonly planP95Ms: number;
+  readonly planSpread: Spread;
+  /** Between two yields: as long as streams of a gateway wait. */
+  readonly longestStepMs: number;
+  /** Mean share by which plans of small problems cost more than the cheapest; `null` where none could be compared. */
+  readonly gapToExact: number | null;
+  readonly gap: Gap;
+  /** Mean over feasible requests with {@link HEADLINE_SLACK} in the first setting; `null` without any. */
+  readonly costRemoe: number | null;
+  readonly costPaper: number | null;
+  readonly cases: readonly PlanCase[];
+}
+
+/** Loose; what one function just keeps; and what it does not, whatever its memory. */
+const SLACKS = [3, 1.2, 0.9] as const;
+/** Of the case that stands for a shape. */
+export const HEADLINE_SLACK = 1.2;
+
+export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResult {
+  const cases = runCases(shape, options);
+  const gap = findGap(shape, options);
+  const times = cases.flatMap(({ planTimesMs }) => planTimesMs);
+  const headline = cases.find(({ slack }) => slack === HEADLINE_SLACK);
+  const costOf = (name: string) => headline?.planners.find(({ planner }) => planner === name)?.cost ?? null;
+  return {
+    name: shape.name,
+    layers: shape.layers,
+    experts: shape.experts,
+    expertsPerToken: shape.expertsPerToken,
+    planMs: quantile(times, 0.5),
+    planP95Ms: quantile(times, 0.95),
+    planSpread: spread(times),
+    longestStepMs: Math.max(...cases.map(({ longestStepMs }) => longestStepMs)),
+    gapToExact: gap.mean,
+    gap,
+    costRemoe: costOf("remoe"),
+    costPaper: costOf("paper"),
+    cases,
+  };
+}
+
+function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions): PlanCase[] {
+  onProgress(`${shape.name}: prompts`);
+  const demands = syntheticDemands(shape, { count: prompts, seed });
+  warmUp(shape, demands);
+  return SETTINGS.flatMap((setting) =>
+    SLACKS.map((slack) => {
+      onProgress(`${shape.name}: ${setting.prices}, objectives × ${slack}`);
+      const problems = planningProblems({ shape, setting, specs: specsOf(shape), slack, demands });
+      return { setting, slack, ...comparePlanners(problems, () => performance.now()) };
+    }),
+  );
+}
+
+/** A gateway has planned before. */
+function warmUp(shape: ModelShape, demands: readonly Demand[]): void {
+  for (const setting of SETTINGS) {
+    const options = { shape, setting, specs: specsOf(shape), slack: HEADLINE_SLACK };
+    for (const problem of planningProblems({ ...options, demands: demands.slice(0, 1) })) planNow(remoe, problem);
+  }
+}
+
+function findGap(shape: ModelShape, { instances, seed, onProgress }: ShapeOptions): Gap {
+  const steps = gapToExact({ shape, instances, seed });
+  for (let compared = 0; ; compared++) {
+    onProgress(`${shape.name}: ${compared} of ${instances} exact optima`);
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}

@@ -1,0 +1,86 @@
+import { createRandom } from "../../core/random.ts";
+import { toActivationMatrix } from "../../predictor/activation-matrix.ts";
+import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
+import { toDemand } from "../demand.ts";
+import type { PlanningProblem } from "../problem.ts";
+import { tinyPrices, tinyProfile } from "./tiny-problem.ts";
+
+type Between = (low: number, high: number) => number;
+
+/**
+ * A problem without objectives that is small enough for exact planners and has sizes of functions near what its model
+ * needs, with and without a device: 2 to 4 layers of 4 to 8 experts. Equal seeds, equal problems.
+ */
+export function randomInstance(seed: number, { isCold }: { readonly isCold: boolean }): PlanningProblem {
+  const random = createRandom(seed);
+  const between: Between = (low, high) => low + random() * (high - low);
+  const whole: Between = (low, high) => Math.floor(between(low, high + 1));
+  const shape = { layers: whole(2, 4), experts: whole(4, 8), expertsPerToken: whole(1, 3) };
+  const expertMb = Array.from({ length: shape.layers }, () => whole(20, 200));
+  const base = { nonExpertMb: whole(50, 400), cacheMb: whole(0, 100), mainBaseMb: whole(20, 80), expertsBaseMb: 50 };
+  const allMb = base.nonExpertMb + base.cacheMb + base.mainBaseMb + shape.experts * expertMb.reduce((a, b) => a + b);
+  const ascending = (count: number, low: number, high: number): number[] =>
+    Array.from({ length: count }, () => whole(low, high)).sort((a, b) => a - b);
+  const logits = Array.from({ length: shape.layers * shape.experts }, () => between(-3, 2));
+  const matrix = toActivationMatrix(logits.map(Math.exp), shape);
+  return {
+    sizes: { name: "random", ...shape, expertMb, ...base },
+    profile: randomProfile(between),
+    prices: {
+      ...tinyPrices,
+      rounding: { granularityMs: between(0, 1) < 0.5 ? 0.001 : 1, minimumMs: 0 },
+      perRequest: between(0, 0.002),
+    },
+    specs: {
+      main: ascending(whole(2, 5), base.mainBaseMb + 50, 1.2 * allMb),
+      experts: ascending(whole(2, 4), 100, 2000),
+      maxReplicas: whole(1, 2),
+    },
+    workload: { promptTokens: whole(1, 200), outputTokens: whole(0, 50) },
+    demand: toDemand(matrix, [], shape),
+    slo: { ttftMs: null, tpotMs: null },
+    isCold,
+    margin: { ttft: between(1, 1.2), tpot: between(1, 1.2) },
+  };
+}
+
+function randomProfile(between: Between): CostProfile {
+  const curve = (ms: number): SpeedCurve => {
+    const serial = ms * between(0, 0.5);
+    const vcpus = [0.25, 0.5, 1, 2, 4];
+    return { vcpus, ms: vcpus.map((each) => serial + ms / each) };
+  };
+  const experts = (): ExpertTimes => ({
+    decodeLayer: curve(between(0, 0.5)),
+    decodeRow: curve(between(0.2, 3)),
+    prefillExpert: curve(between(0.2, 4)),
+    prefillRow: curve(between(0.02, 1)),
+  });
+  const own = experts();
+  const main = (): MainTimes => ({
+    decodeToken: curve(between(0.5, 10)),
+    prefillPrompt: curve(between(1, 20)),
+    prefillToken: curve(between(0.1, 2)),
+    experts: own,
+  });
+  return {
+    ...tinyProfile,
+    cpu: main(),
+    mix: between(0, 1) < 0.3 ? main() : null,
+    split: main(),
+    remote: between(0, 1) < 0.5 ? own : experts(),
+    wire: {
+      callMs: between(0, 1) < 0.5 ? between(0, 0.5) : between(0.5, 8),
+      perHiddenStateMs: between(0, 0.1),
+      batchTokens: 128,
+      payloadHiddenStates: between(0, 1) < 0.3 ? 200 : null,
+    },
+    swap: { fixedMs: between(0, 0.2), perHiddenStateMs: between(0, 0.01) },
+    overhead: { mainMs: between(0, 10), gatewayMs: between(0, 10) },
+    coldStart: {
+      main: { fixedMs: between(10, 200), perMb: between(0.05, 1) },
+      experts: { fixedMs: between(10, 200), perMb: between(0.05, 1) },
+      parallel: null,
+    },
+  };
+}
