@@ -403,6 +403,7 @@ describe("the end of a main function", () => {
       memoryMb: 1024,
       listen: `unix:${socket}`,
       secret: SECRET,
+      vcpus: 2,
       spawnedAt: Date.now(),
     };
     const child = spawn(file, parameters, {

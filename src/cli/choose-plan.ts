@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import { expertsFootprint, type Footprint, mainFootprint } from "../engine/footprint.ts";
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
-import { localExperts, type ModelProgram, mainProcessors } from "../gateway/function-specs.ts";
+import { localExperts, type ModelProgram, usableProcessors } from "../gateway/function-specs.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { parsePlan } from "../planner/parse-plan.ts";
 import type { ExpertSelection, Plan } from "../planner/plan.ts";
@@ -50,7 +50,7 @@ export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanO
     replicas,
     memoryMb: (own, remote) => options.expertMemoryMb ?? expertMemory(file, experts(own, remote)),
   });
-  const threads = program.threads ?? mainProcessors(planned, program);
+  const threads = program.threads ?? usableProcessors(planned, program);
   const needed = neededMb(mainFootprint(file, { ...program, threads, experts: localExperts(planned, program) }));
   const memoryMb = options.memoryMb ?? roundUp(Math.max(needed, threads * MB_PER_VCPU));
   return { specMain: { memoryMb }, layers: planned };

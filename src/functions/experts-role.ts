@@ -10,6 +10,7 @@ import { serveExperts } from "../wire/serve-experts.ts";
 import { checkMemory } from "./memory-limit.ts";
 import type { Serving } from "./serving.ts";
 import type { ExpertsProgram, FunctionStart } from "./spec.ts";
+import { waitAwake } from "./wait-awake.ts";
 
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
 export async function startExperts(native: Native, program: ExpertsProgram, start: FunctionStart): Promise<Serving> {
@@ -19,7 +20,10 @@ export async function startExperts(native: Native, program: ExpertsProgram, star
   const options = { selection: experts, threads, maxTokens: BATCH_TOKENS };
   const engine = await ExpertEngine.load(native, file, cpuPlacement(native), options);
   const handler = toHandler(engine, { fingerprint: modelFingerprint(file), experts });
-  const { endpoint, drain } = await serveExperts(handler, start.listen, { secret: start.secret });
+  const { endpoint, drain } = await serveExperts(handler, start.listen, {
+    secret: start.secret,
+    ...waitAwake(start.vcpus),
+  });
   return { endpoint, weightBytes: engine.weightBytes, drain };
 }
 

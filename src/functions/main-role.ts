@@ -37,6 +37,7 @@ export async function startMain(native: Native, program: MainProgram, start: Fun
   );
   const replicas = new ReplicaPool({
     secret: start.secret,
+    vcpus: start.vcpus,
     fingerprint: modelFingerprint(file),
     hidden: engine.hyper.hidden,
     clock,

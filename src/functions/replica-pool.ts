@@ -1,12 +1,15 @@
 import { connectExperts } from "../wire/connect-experts.ts";
 import type { RemoteReplica, RowTransfer } from "./protocol.ts";
 import { Replica } from "./replica.ts";
+import { waitAwake } from "./wait-awake.ts";
 
 /** Instances whose connections are kept for later requests. */
 const KEPT_REPLICAS = 256;
 
 export interface ReplicaPoolOptions {
   readonly secret: string;
+  /** Of the function whose connections these are. */
+  readonly vcpus: number;
   readonly fingerprint: string;
   readonly hidden: number;
   /** Monotonic milliseconds. */
@@ -35,9 +38,10 @@ export class ReplicaPool {
   }
 
   #connect(instanceId: string, endpoint: string, rows: RowTransfer): Replica {
-    const { secret, fingerprint, hidden, clock } = this.#options;
+    const { secret, vcpus, fingerprint, hidden, clock } = this.#options;
     const rowType = rows === "f16" ? "f16" : "f32";
-    return new Replica(instanceId, connectExperts(endpoint, { secret, fingerprint, hidden, rowType }), clock);
+    const options = { secret, fingerprint, hidden, rowType, ...waitAwake(vcpus) } as const;
+    return new Replica(instanceId, connectExperts(endpoint, options), clock);
   }
 
   #prune(): void {

@@ -36,6 +36,8 @@ export interface FunctionStart {
   readonly program: FunctionProgram;
   /** Most memory the platform lets it have, in MiB. */
   readonly memoryMb: number;
+  /** Processors it may use. */
+  readonly vcpus: number;
   /** Where to listen: an endpoint as in src/wire/endpoint.ts. */
   readonly listen: string;
   /** Shared by the functions of one gateway; peers that do not know it get nothing. */

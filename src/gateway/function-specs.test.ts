@@ -99,15 +99,21 @@ describe("processors", () => {
     [1536, 1.5, 2],
     [8192, 8, 2],
   ])("of %i MiB are %f, with %i threads on a machine of two", (memoryMb, vcpus, threads) => {
-    const { experts } = toFunctionSpecs(planOf([layerPlan(0, { memoryMb })], memoryMb), model);
     const { main } = toFunctionSpecs(planOf([], memoryMb), model);
-    for (const spec of [main, experts[0]?.replicas[0]]) expect(spec).toMatchObject({ vcpus, program: { threads } });
+    expect(main).toMatchObject({ vcpus, program: { threads } });
   });
 
-  it("are left to expert functions by a main function that has some: one, unless it is the only one", () => {
-    const threadsOn = (processors: number) =>
-      toFunctionSpecs(planOf([layerPlan(0)], 8192), { ...model, processors }).main.program.threads;
-    expect([threadsOn(4), threadsOn(2), threadsOn(1)]).toEqual([3, 1, 1]);
+  it("are left to others where main and expert functions compute together: one, unless it is the only one", () => {
+    const split = planOf([layerPlan(0, { memoryMb: 8192 })], 8192);
+    const threadsOn = (processors: number) => {
+      const { main, experts } = toFunctionSpecs(split, { ...model, processors });
+      return [main.program.threads, experts[0]?.replicas[0]?.program.threads];
+    };
+    expect([threadsOn(4), threadsOn(2), threadsOn(1)]).toEqual([
+      [3, 3],
+      [1, 1],
+      [1, 1],
+    ]);
   });
 
   it("do not decide about the threads of a main function that was given some", () => {

@@ -57,7 +57,7 @@ export function toFunctionSpecs({ specMain, layers }: Plan, model: ModelProgram)
       contextLength,
       numerics,
       device,
-      threads: model.threads ?? toThreads(vcpus, mainProcessors(layers, model)),
+      threads: model.threads ?? toThreads(vcpus, usableProcessors(layers, model)),
       experts: isSplit(layers) ? local : null,
     },
   };
@@ -70,10 +70,14 @@ function toThreads(vcpus: number, processors: number): number {
 }
 
 /**
- * Processors of this machine that a main function may keep busy. One is left to expert functions: threads that wait for
- * each other lose whole time slices when they have to share a processor.
+ * Processors of this machine that one function may keep busy. Where experts are in several functions, main and expert
+ * functions compute and wait awake at the same time: one is left to the others, because threads that wait for each other
+ * lose whole time slices when they have to share a processor.
  */
-export function mainProcessors(layers: readonly LayerPlan[], { processors }: Pick<ModelProgram, "processors">): number {
+export function usableProcessors(
+  layers: readonly LayerPlan[],
+  { processors }: Pick<ModelProgram, "processors">,
+): number {
   return isSplit(layers) ? Math.max(1, processors - 1) : processors;
 }
 
@@ -106,7 +110,7 @@ function expertFunction(name: string, layers: readonly LayerPlan[], model: Model
       program: {
         role: "experts",
         model: model.model,
-        threads: toThreads(vcpus, model.processors),
+        threads: toThreads(vcpus, usableProcessors(layers, model)),
         experts: replicaExperts(own, index, model),
       },
     };

@@ -1,5 +1,5 @@
 import { spread } from "../core/stats.ts";
-import { type ModelProgram, mainProcessors } from "../gateway/function-specs.ts";
+import { type ModelProgram, usableProcessors } from "../gateway/function-specs.ts";
 import { isHttp, parseEndpoint } from "../wire/endpoint.ts";
 import { rowBytes } from "../wire/rows.ts";
 import { type ExpertCallOptions, type ExpertCallPoints, measureExpertCalls } from "./measure-expert-calls.ts";
@@ -130,5 +130,5 @@ function isAllRemote({ hyper }: MeasureOptions): (run: SplitRuns) => boolean {
 /** Processors that a main function with remote experts leaves to others do not make it faster. */
 function splitSizes({ effort, program }: MeasureOptions): number[] {
   const layer = { layer: 0, remote: [0], function: "experts", memoryMb: 0, replicas: [[0]] };
-  return effort.vcpus.filter((size) => size <= mainProcessors([layer], program));
+  return effort.vcpus.filter((size) => size <= usableProcessors([layer], program));
 }

@@ -56,6 +56,7 @@ export function* combine(input: CombineInput): Generator<void, Combination[], vo
     shortlists.push(shortlist({ times, budget, relaxed, longestStartMs }, layer, beam.options));
     yield;
   }
+  if (shortlists.some(({ options }) => options.length === 0)) return [];
   const rests = bestRests(input, shortlists);
   let states: State[] = [{ reducedCost: 0, sums: NOTHING, option: -1, before: null }];
   for (const [layer, own] of shortlists.entries()) {

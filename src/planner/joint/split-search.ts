@@ -86,25 +86,32 @@ function* boundMains({ specs }: PlanningProblem, search: GridSearch): Generator<
 }
 
 function* searchMains(search: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
-  const { problem } = search.grid;
-  const { most, least, ofAllLayers } = BEAM_STATES;
-  const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / problem.sizes.layers)));
-  const beam = { options: BEAM_OPTIONS, states };
   let best: Decision | null = null;
   for (const { memoryMb } of mains) {
     const main = yield* search.relax(memoryMb);
     if (main === null) continue;
-    const below = best?.feasible === true ? best.evaluation.cost : Number.POSITIVE_INFINITY;
-    let found = yield* search.combine(main, { below, beam });
-    const isMissed = found.length === 0 && best?.feasible !== true;
-    if (isMissed) {
-      const budget = { ...main.budget, ...UNLIMITED };
-      found = yield* search.combine({ ...main, budget }, { below, beam });
-    }
-    const finalists = found.slice(0, problem.isCold || isMissed ? FINALISTS : 1);
-    const decision = decideSplit(search.grid, memoryMb, finalists);
+    const decision = yield* searchMain(search, main, best);
     if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
-    yield;
   }
   return best;
+}
+
+/** What goes best with the main function that was relaxed last, if that may be better than what there is. */
+function* searchMain(
+  search: GridSearch,
+  main: RelaxedMain,
+  best: Decision | null,
+): Generator<void, Decision | null, void> {
+  const { sizes, isCold } = search.grid.problem;
+  const { most, least, ofAllLayers } = BEAM_STATES;
+  const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / sizes.layers)));
+  const beam = { options: BEAM_OPTIONS, states };
+  const isFound = best?.feasible === true;
+  const below = isFound ? best.evaluation.cost : Number.POSITIVE_INFINITY;
+  const within = yield* search.combine(main, { below, beam });
+  if (within.length > 0 || isFound) {
+    return decideSplit(search.grid, main.memoryMb, within.slice(0, isCold ? FINALISTS : 1));
+  }
+  const missing = yield* search.combine({ ...main, budget: { ...main.budget, ...UNLIMITED } }, { below, beam });
+  return decideSplit(search.grid, main.memoryMb, missing.slice(0, FINALISTS));
 }

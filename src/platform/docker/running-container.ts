@@ -42,7 +42,7 @@ export class RunningContainer implements RunningInstance {
   #expectsEnd = false;
 
   constructor({ secret, image, folder, shared }: Premises, spec: FunctionSpec, instanceId: string) {
-    const { name, memoryMb } = spec;
+    const { name, memoryMb, vcpus } = spec;
     const socket = join(shared, `${instanceId}.sock`);
     // Inside, a relative path would lead elsewhere.
     const program = { ...spec.program, model: resolve(spec.program.model) };
@@ -50,6 +50,7 @@ export class RunningContainer implements RunningInstance {
       name,
       program,
       memoryMb,
+      vcpus,
       listen: `unix:${socket}`,
       secret,
       spawnedAt: this.#startedAt,

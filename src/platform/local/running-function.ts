@@ -31,9 +31,10 @@ export class RunningFunction implements RunningInstance {
   constructor(premises: Premises, spec: FunctionSpec, instanceId: string) {
     const socket = socketPath(premises.folder, instanceId, spec);
     const pidFile = join(premises.folder, `${instanceId}.pid`);
-    const { name, program, memoryMb } = spec;
+    const { name, program, memoryMb, vcpus } = spec;
     const { secret } = premises;
-    const start: FunctionStart = { name, program, memoryMb, listen: `unix:${socket}`, secret, spawnedAt: Date.now() };
+    const listen = `unix:${socket}`;
+    const start: FunctionStart = { name, program, memoryMb, vcpus, listen, secret, spawnedAt: Date.now() };
     this.#spec = spec;
     this.#confinement = premises.limiter.confine(instanceId, spec);
     this.#process = startFunctionProcess(confinedCommand(premises.command, this.#confinement, pidFile), {

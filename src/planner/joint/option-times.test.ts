@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+import { createRandom } from "../../core/random.ts";
+import { evaluate, splitDevices } from "../evaluate.ts";
+import type { PlanningProblem } from "../problem.ts";
+import { randomInstance } from "../testing/random-instance.ts";
+import { budgetOf } from "./budget.ts";
+import { decideSplit } from "./decide-split.ts";
+import { LayerDemand } from "./layer-demand.ts";
+import { mainFunction } from "./main-function.ts";
+import { OptionGrid } from "./option-grid.ts";
+import { OptionTimes } from "./option-times.ts";
+
+function tablesOf(problem: PlanningProblem, memoryMb: number) {
+  const demands = problem.sizes.expertMb.map((_, layer) => new LayerDemand(problem, layer));
+  const columns = [1, 2].flatMap((replicas) => problem.specs.experts.map((mb) => ({ memoryMb: mb, replicas })));
+  const counts = Array.from({ length: problem.sizes.experts + 1 }, (_, r) => r);
+  const grid = new OptionGrid(problem, demands, { counts, columns });
+  for (const layer of demands.keys()) grid.fillLayer(layer);
+  const { profile } = problem;
+  const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
+  const times = new OptionTimes(grid);
+  Array.from(times.fill(main));
+  return { grid, times, main, budget: budgetOf(problem, main) };
+}
+
+describe("a grid's tables", () => {
+  it.each(["warm", "cold"])("say what evaluate says of any %s combination of options", (state) => {
+    for (let seed = 0; seed < 150; seed++) {
+      const random = createRandom(seed);
+      const problem = randomInstance(seed, { isCold: state === "cold" });
+      const memoryMb = Math.max(...problem.specs.main);
+      const { grid, times, main, budget } = tablesOf(problem, memoryMb);
+      const options = grid.demands.map((_, layer) => {
+        const possible = Array.from({ length: grid.width }, (__, i) => layer * grid.width + i).filter((at) =>
+          Number.isFinite(grid.cost[at]),
+        );
+        return possible[Math.floor(random() * possible.length)] as number;
+      });
+      const total = (of: (option: number) => number): number => options.reduce((sum, option) => sum + of(option), 0);
+      const placement = decideSplit(grid, memoryMb, [{ options }])?.placement;
+      if (placement === undefined || placement.plan.layers.length === 0) continue;
+      const alone = placement.plan.layers.map((layer) => ({ ...layer, function: `experts-${layer.layer}` }));
+      const said = evaluate(problem, { ...placement, plan: { ...placement.plan, layers: alone } });
+      const prefillMs = total((at) => times.prefillMs[at] as number);
+      const tokenMs = total((at) => times.decodeMs[at] as number);
+      expect(main.prefillMs + prefillMs).toBeCloseTo(said.prefillMs, 8);
+      expect(problem.workload.outputTokens * (main.tokenMs + tokenMs)).toBeCloseTo(said.decodeMs, 8);
+      const cost =
+        budget.baseCost +
+        budget.tokenPrice * tokenMs +
+        budget.prefillPrice * prefillMs +
+        total((at) => (grid.cost[at] as number) - budget.savedPrice * grid.savedMbOf(at));
+      expect(cost / said.cost).toBeCloseTo(1, 9);
+    }
+  });
+});
