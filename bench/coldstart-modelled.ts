@@ -8,8 +8,9 @@ import {
   summariseStarts,
 } from "./coldstart-summary.ts";
 import { methodNamed } from "./cost-methods.ts";
-import { PAPER_WORKLOAD, paperSetting } from "./cost-setting.ts";
+import { paperSetting } from "./cost-setting.ts";
 import { sizeOf } from "./cost-summary.ts";
+import { WORKLOAD } from "./plan-problems.ts";
 
 export interface ModelledStartOptions {
   readonly model: string;
@@ -21,7 +22,7 @@ export interface ModelledStartOptions {
 
 /** What the functions of each method would take to start in the paper's setting. */
 export function modelStarts({ model, methods: names, starts }: ModelledStartOptions): ColdStartComparison {
-  const { base, requests } = paperSetting({ model, workload: PAPER_WORKLOAD, requests: starts });
+  const { base, requests } = paperSetting({ model, workload: WORKLOAD, requests: starts });
   const { profile, prices, slo } = base;
   const methods = Object.fromEntries(
     names.map((name) => {

@@ -1,4 +1,6 @@
 import { loadavg } from "node:os";
+import { type Spread, spread } from "../src/core/stats.ts";
+import { remoe } from "../src/planner/remoe-planner.ts";
 import { startContestants } from "./cost-contestants.ts";
 import { type Runs, serveInTurns } from "./cost-runs.ts";
 import {
@@ -26,6 +28,8 @@ export interface MeasuredCosts extends CostComparison {
   readonly warmUp: number;
   /** How far off predictions were, by method. */
   readonly errors: Readonly<Record<string, ErrorsByStart>>;
+  /** Prediction and planning of Remoe's requests, in milliseconds; `null` without it. */
+  readonly calculateMs: Spread | null;
   /** Whether all methods generated the same tokens. */
   readonly identical: boolean;
 }
@@ -43,10 +47,11 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
   await using trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false });
   const { outcomes, identical } = await serveAll(options, trial);
   const { profile, sizes, prices, workload, slo } = trial.typical;
+  const own = outcomes.get(remoe.name);
   const methods = Object.fromEntries(
     options.methods.map((name) => {
-      const own = outcomes.get(name);
-      return [name, own === undefined ? null : summariseCosts(own)];
+      const served = outcomes.get(name);
+      return [name, served === undefined ? null : summariseCosts(served)];
     }),
   );
   return {
@@ -64,7 +69,8 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
     pastRequests: trial.pastRequests,
     maxTokens: options.maxTokens,
     warmUp: WARM_UP,
-    errors: Object.fromEntries([...outcomes].map(([name, own]) => [name, predictionErrors(own)])),
+    errors: Object.fromEntries([...outcomes].map(([name, served]) => [name, predictionErrors(served)])),
+    calculateMs: own === undefined ? null : spread(own.map(({ calculateMs }) => calculateMs)),
     identical,
   };
 }

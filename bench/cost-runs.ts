@@ -65,7 +65,7 @@ function toOutcome(trace: RequestTrace, { plan: fixed }: Contestant, problem: Pl
       { plan, devices: splitDevices(problem.profile) },
     );
   const expected = expect(outputTokens);
-  const { ttftMs, tpotMs } = trace.timings;
+  const { ttftMs, tpotMs, predictMs, planMs } = trace.timings;
   const verdict = judgeSlo(problem.slo, trace.timings);
   return {
     cost: costOf(trace),
@@ -77,6 +77,7 @@ function toOutcome(trace: RequestTrace, { plan: fixed }: Contestant, problem: Pl
     isCold,
     predicted: trace.planning?.predicted ?? expected,
     costOfLength: expect(Math.max(0, trace.completionTokens - 1)).cost,
+    calculateMs: predictMs + planMs,
   };
 }
 

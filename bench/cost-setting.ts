@@ -1,16 +1,14 @@
 import { PRICE_BOOKS } from "../src/ledger/price-books.ts";
-import type { Demand, PlanningProblem, Workload } from "../src/planner/problem.ts";
+import type { PlanningProblem, Workload } from "../src/planner/problem.ts";
 import { DEVICES, HOSTS } from "../src/profile/modelled/hardware.ts";
 import { SHAPES, specsOf } from "../src/profile/modelled/model-shape.ts";
 import { modelledProfile } from "../src/profile/modelled/modelled-profile.ts";
 import { usualObjectives } from "./cost-objectives.ts";
+import { found, SETTINGS } from "./plan-problems.ts";
 import { type SyntheticRequest, syntheticRequests } from "./synthetic-demand.ts";
 
 /** Models of the paper's experiments. */
 export const PAPER_MODELS = ["deepseek-v2-lite", "gpt2-moe"] as const;
-
-/** Its requests: 500 characters, 200 tokens. */
-export const PAPER_WORKLOAD: Workload = { promptTokens: 125, outputTokens: 200 };
 
 export interface SettingOptions {
   readonly model: string;
@@ -34,24 +32,18 @@ const SEED = 1;
  * decides before inference, for each prompt.
  */
 export function paperSetting({ model, workload, requests }: SettingOptions): Setting {
-  const shape = named(SHAPES, model);
-  const hardware = { device: named(DEVICES, "a100-80gb"), host: named(HOSTS, "xeon-gold-6348") };
+  const shape = found(SHAPES, model);
+  const { device, host, prices } = SETTINGS[0];
   const drawn = syntheticRequests({ shape, workload, count: requests, seed: SEED });
   const base = {
-    ...modelledProfile({ ...hardware, shape }),
-    prices: named(PRICE_BOOKS, "remoe-paper"),
+    ...modelledProfile({ device: found(DEVICES, device), host: found(HOSTS, host), shape }),
+    prices: found(PRICE_BOOKS, prices),
     specs: specsOf(shape),
     workload,
     isCold: true,
     margin: { ttft: MARGIN, tpot: MARGIN },
     slo: { ttftMs: null, tpotMs: null },
   };
-  const demand = (drawn[0] as SyntheticRequest).predicted satisfies Demand;
+  const demand = (drawn[0] as SyntheticRequest).predicted;
   return { requests: drawn, base: { ...base, slo: usualObjectives({ ...base, demand }) } };
-}
-
-function named<T>(all: ReadonlyMap<string, T>, name: string): T {
-  const found = all.get(name);
-  if (found === undefined) throw new RangeError(`nothing is known of '${name}'`);
-  return found;
 }

@@ -116,6 +116,8 @@ export interface PredictedOutcome extends CostOutcome {
   readonly predicted: Pick<Evaluation, "cost" | "ttftMs" | "tpotMs">;
   /** What would have been predicted with the length that the answer had in the end. */
   readonly costOfLength: number;
+  /** Prediction and planning, which come before the first token. */
+  readonly calculateMs: number;
 }
 
 /** |predicted − measured| / measured */

@@ -2,9 +2,10 @@ import { createProgress } from "../src/cli/progress.ts";
 import type { Workload } from "../src/planner/problem.ts";
 import { type MeasuredCostOptions, type MeasuredCosts, measureCosts } from "./cost-measured.ts";
 import { modelCosts } from "./cost-modelled.ts";
-import { PAPER_MODELS, PAPER_WORKLOAD } from "./cost-setting.ts";
+import { PAPER_MODELS } from "./cost-setting.ts";
 import type { CostComparison, MethodCosts } from "./cost-summary.ts";
 import { describeMachine, type Machine } from "./machine.ts";
+import { WORKLOAD } from "./plan-problems.ts";
 
 /** What methods cost a request: Fig. 9 of the paper, and Fig. 10 over lengths of prompts and answers. */
 export interface CostBenchOptions extends Omit<MeasuredCostOptions, "profile"> {
@@ -41,7 +42,7 @@ const RATIO_REQUESTS = 10;
 export async function benchCost(options: CostBenchOptions): Promise<CostBenchmark> {
   const { profile, requests } = options;
   const measured = profile === undefined ? [] : [await measureCosts({ ...options, profile })];
-  const modelled = modelAll(options, [PAPER_WORKLOAD], requests);
+  const modelled = modelAll(options, [WORKLOAD], requests);
   const ratios = modelAll(options, RATIOS, Math.min(RATIO_REQUESTS, requests));
   const shown = (measured[0] ?? modelled[0]) as CostComparison;
   return {

@@ -4,7 +4,7 @@ import { paper } from "../src/planner/paper-planner.ts";
 import { type Planner, planNow } from "../src/planner/planner.ts";
 import type { PlanningProblem, Slo } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
-import { timePlan } from "./plan-timing.ts";
+import { type Clocks, timePlan } from "./plan-timing.ts";
 
 /** What a planner made of some requests. */
 export interface PlannerResult {
@@ -24,6 +24,7 @@ export interface Comparison {
   readonly slo: Slo;
   /** Of each request. */
   readonly planTimesMs: readonly number[];
+  readonly processorTimesMs: readonly number[];
   readonly longestStepMs: number;
   /** Remoe's first, then the paper's, then baselines. */
   readonly planners: readonly PlannerResult[];
@@ -36,10 +37,9 @@ export interface Comparison {
 /**
  * Plans the same requests with every planner.
  * @param problems with equal objectives; at least one
- * @param now milliseconds
  */
-export function comparePlanners(problems: readonly PlanningProblem[], now: () => number): Comparison {
-  const timed = problems.map((problem) => timePlan(remoe, problem, now));
+export function comparePlanners(problems: readonly PlanningProblem[], clocks: Clocks): Comparison {
+  const timed = problems.map((problem) => timePlan(remoe, problem, clocks));
   const own = timed.map(({ decision }) => decision);
   const others = [paper, ...BASELINES.values()].map((planner) => toResult(planner, own, decide(planner, problems)));
   const shares = problems.map((problem, i) => remoteShare(problem, own[i] ?? null));
@@ -47,6 +47,7 @@ export function comparePlanners(problems: readonly PlanningProblem[], now: () =>
     requests: problems.length,
     slo: (problems[0] as PlanningProblem).slo,
     planTimesMs: timed.map(({ ms }) => ms),
+    processorTimesMs: timed.map(({ processorMs }) => processorMs),
     longestStepMs: Math.max(...timed.map((each) => each.longestStepMs)),
     planners: [toResult(remoe, own, own), ...others],
     split: shares.filter((share) => share > 0).length / problems.length,

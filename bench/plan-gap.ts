@@ -2,7 +2,7 @@ import { createRandom } from "../src/core/random.ts";
 import type { Evaluation } from "../src/planner/evaluation.ts";
 import { exact } from "../src/planner/exact.ts";
 import { mainNeedMb } from "../src/planner/memory-needs.ts";
-import { planNow } from "../src/planner/planner.ts";
+import { type Planner, planNow } from "../src/planner/planner.ts";
 import type { PlanningProblem, Specs } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
 import { type ModelShape, specsOf } from "../src/profile/modelled/model-shape.ts";
@@ -55,11 +55,13 @@ interface Pair {
 
 /** None if no plan meets the objectives. */
 function solve(problem: PlanningProblem): Pair[] {
-  const [optimum, own] = [exact, remoe].map((planner) => {
-    const decision = planNow(planner, problem);
-    return decision?.feasible === true ? decision.evaluation : null;
-  });
-  return optimum == null ? [] : [{ optimum, own: own ?? null }];
+  const optimum = feasible(exact, problem);
+  return optimum === null ? [] : [{ optimum, own: feasible(remoe, problem) }];
+}
+
+function feasible(planner: Planner, problem: PlanningProblem): Evaluation | null {
+  const decision = planNow(planner, problem);
+  return decision?.feasible === true ? decision.evaluation : null;
 }
 
 const SLACKS = [null, 3, 1.2, 0.9] as const;

@@ -64,7 +64,7 @@ export function planningProblems({ shape, setting, specs, slack, demands }: Prob
 }
 
 /** What one function of the most memory takes, its experts on the processor. */
-function largestFunction(problem: PlanningProblem): { readonly [Time in keyof Slo]: number } {
+export function largestFunction(problem: PlanningProblem): { readonly [Time in keyof Slo]: number } {
   const memoryMb = problem.specs.main.at(-1) ?? 0;
   const placement = { plan: { specMain: { memoryMb }, layers: [] }, devices: splitDevices(problem.profile) };
   return evaluate(problem, placement);
@@ -80,7 +80,7 @@ export function sizesOf(shape: ModelShape): ModelSizes {
   return modelledProfile({ device: null, host: found(HOSTS, SETTINGS[0].host), shape }).sizes;
 }
 
-function found<T>(all: ReadonlyMap<string, T>, name: string): T {
+export function found<T>(all: ReadonlyMap<string, T>, name: string): T {
   const one = all.get(name);
   if (one === undefined) throw new RangeError(`there is no '${name}', only ${[...all.keys()].join(", ")}`);
   return one;

@@ -8,32 +8,50 @@ import type { PlannerResult } from "./plan-comparison.ts";
 /** Tables for people. */
 export function describePlans(result: PlanBenchmark): string {
   const { coverage, machine, load, seed } = result;
+  const planned = `seed ${seed}; planned on ${machine.cores} × ${machine.processor}, load average ${load.map((value) => value.toFixed(2)).join(" → ")}; everything planned for is modelled\n`;
   return [
     shapes(result),
     costs(result),
     checks(result),
     phases(result),
     memory(result),
-    ...(coverage === null ? [] : [formatMmpCoverage(coverage)]),
-    `seed ${seed}; planned on ${machine.cores} × ${machine.processor}, load average ${load.map((value) => value.toFixed(2)).join(" → ")}; everything planned for is modelled\n`,
-  ].join("\n");
+    coverage === null ? "" : formatMmpCoverage(coverage),
+    planned,
+  ]
+    .filter((table) => table !== "")
+    .join("\n");
 }
 
 function shapes({ shapes: all }: PlanBenchmark): string {
-  const rows = all.map(({ name, layers, experts, planMs, planP95Ms, longestStepMs, gap, costRemoe, costPaper }) => [
-    name,
-    `${layers} × ${experts}`,
-    formatMs(planMs),
-    formatMs(planP95Ms),
-    formatMs(longestStepMs),
-    gap.mean === null ? "" : percent(gap.mean),
-    gap.worst === null ? "" : percent(gap.worst),
-    `${gap.instances - gap.infeasible - gap.missed}${gap.missed === 0 ? "" : `, ${gap.missed} MISSED`}`,
-    money(costRemoe),
-    money(costPaper),
-  ]);
-  const head = ["", "experts", "to plan", "95 %", "longest step", "gap", "worst", "of", "Remoe", "paper's"];
-  return formatTable([head, ...rows], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  const rows = all.map(
+    ({ name, layers, experts, planMs, planP95Ms, planProcessorMs, longestStepMs, gap, costRemoe, costPaper }) => [
+      name,
+      `${layers} × ${experts}`,
+      formatMs(planMs),
+      formatMs(planP95Ms),
+      formatMs(planProcessorMs),
+      formatMs(longestStepMs),
+      gap.mean === null ? "" : percent(gap.mean),
+      gap.worst === null ? "" : percent(gap.worst),
+      `${gap.instances - gap.infeasible - gap.missed}${gap.missed === 0 ? "" : `, ${gap.missed} MISSED`}`,
+      money(costRemoe),
+      money(costPaper),
+    ],
+  );
+  const head = [
+    "",
+    "experts",
+    "to plan",
+    "95 %",
+    "processor",
+    "longest step",
+    "gap",
+    "worst",
+    "of",
+    "Remoe",
+    "paper's",
+  ];
+  return formatTable([head, ...rows], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
 }
 
 function costs({ shapes: all, workload }: PlanBenchmark): string {

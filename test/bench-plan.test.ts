@@ -33,8 +33,8 @@ describe("timing a planner", () => {
         return null;
       },
     };
-    const timed = timePlan(planner, tinyProblem, clockOf(100, 2, 5, 1));
-    expect(timed).toEqual({ decision: null, ms: 8, longestStepMs: 5 });
+    const timed = timePlan(planner, tinyProblem, { wall: clockOf(100, 2, 5, 1), processor: clockOf(50, 6) });
+    expect(timed).toEqual({ decision: null, ms: 8, processorMs: 6, longestStepMs: 5 });
   });
 });
 
@@ -63,7 +63,7 @@ describe("planning problems", () => {
 });
 
 describe("comparing planners", () => {
-  const comparison = comparePlanners([tinyProblem, tinyProblem], () => 0);
+  const comparison = comparePlanners([tinyProblem, tinyProblem], { wall: () => 0, processor: () => 0 });
   const of = (name: string) => comparison.planners.find(({ planner }) => planner === name);
 
   it("compares each planner's cost with Remoe's, request by request", () => {
@@ -90,6 +90,7 @@ function caseOf(slack: number, planners: readonly PlannerResult[]): PlanCase {
     requests: 1,
     slo: { ttftMs: null, tpotMs: null },
     planTimesMs: [1],
+    processorTimesMs: [1],
     longestStepMs: 1,
     planners: [result("remoe", 1), ...planners],
     split: 1,

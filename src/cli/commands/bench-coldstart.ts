@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { benchColdStart, type ColdStartBenchmark } from "../../../bench/coldstart.ts";
 import { toColdStartChart } from "../../../bench/coldstart-chart.ts";
 import type { ColdStartComparison } from "../../../bench/coldstart-summary.ts";
-import { METHODS, methodLabel } from "../../../bench/cost-methods.ts";
+import { methodLabel } from "../../../bench/cost-methods.ts";
 import { renderChart } from "../../../bench/plot.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";

@@ -80,15 +80,21 @@ function comparison(result: CostComparison): string {
     `${kind}: ${model} on ${machine}, prices of ${priceBook}\n`,
     `${requests} requests of about ${workload.promptTokens} and ${workload.outputTokens} tokens; objectives: ${limits}\n\n`,
     formatTable([head, ...rows], [1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    `Remoe saves ${percent(result.savingVsBest)} over the cheapest and ${percent(result.savingVsWorst)} over the dearest that keeps the objectives\n`,
+    describeSaving(result),
   ].join("");
+}
+
+function describeSaving({ savingVsBest, savingVsWorst }: CostComparison): string {
+  if (savingVsBest === null) return "no other method keeps the objectives\n";
+  return `Remoe saves ${percent(savingVsBest)} over the cheapest and ${percent(savingVsWorst)} over the dearest that keeps the objectives\n`;
 }
 
 function limit(ms: number | null): string {
   return ms === null ? "none" : formatMs(ms);
 }
 
-function errors({ errors: all, methods, identical, warmUp, pastRequests, load }: MeasuredCosts): string {
+function errors({ errors: all, methods, ...result }: MeasuredCosts): string {
+  const { calculateMs, identical, warmUp, pastRequests, load } = result;
   const rows = Object.entries(all).flatMap(([name, { warm, cold }]) => [
     ...(warm === null ? [] : [[methodLabel(name), "warm", ...errorCells(warm)]]),
     ...(cold === null ? [] : [[methodLabel(name), "cold", ...errorCells(cold)]]),
@@ -108,6 +114,9 @@ function errors({ errors: all, methods, identical, warmUp, pastRequests, load }:
   return [
     formatTable([head, ...rows], [2, 3, 4, 5, 6, 7, 8]),
     kept === null ? "" : `Remoe met both objectives in ${percent(kept)} of the requests it called feasible\n`,
+    calculateMs === null
+      ? ""
+      : `prediction and plan take ${formatMs(calculateMs.median)}, at most ${formatMs(calculateMs.max)}\n`,
     `tokens ${identical ? "identical" : "DIFFERENT"}; ${pastRequests} past requests, ${warmUp} of each method to warm up, load average ${load.map((value) => value.toFixed(2)).join(" → ")}\n`,
   ].join("");
 }

@@ -1,6 +1,7 @@
 import { splitDevices } from "../evaluate.ts";
 import { mainNeedMb } from "../memory-needs.ts";
 import type { PlanningProblem } from "../problem.ts";
+import { expectedBilledMs } from "../rates.ts";
 import type { MainFunction } from "./main-function.ts";
 
 /**
@@ -41,13 +42,12 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
   const isStartBilled = problem.isCold && prices.coldStart === "billed";
   const startMs = profile.coldStart.main.fixedMs + profile.coldStart.main.perMb * (sizes.nonExpertMb + expertsMb);
   const baseMs = profile.overhead.mainMs + main.prefillMs + workload.outputTokens * main.tokenMs;
+  const billedMs = (ms: number): number => expectedBilledMs(ms, prices.rounding);
   const most = (limitMs: number | null, factor: number): number =>
     limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
   const readyMs = most(slo.ttftMs, margin.ttft) - profile.overhead.gatewayMs - main.prefillMs;
   return {
-    baseCost:
-      (baseMs + prices.rounding.granularityMs / 2 + (isStartBilled ? startMs : 0)) * main.rate.perMs +
-      main.rate.perCall,
+    baseCost: (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs + main.rate.perCall,
     tokenPrice: workload.outputTokens * main.rate.perMs,
     prefillPrice: main.rate.perMs,
     savedPrice: isStartBilled ? profile.coldStart.main.perMb * main.rate.perMs : 0,

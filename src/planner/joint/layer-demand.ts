@@ -48,14 +48,31 @@ export class LayerDemand {
     return splitReplicas(experts, z);
   }
 
-  /** Prefill's rows of each replica. */
-  replicaLoads(r: number, replicas: readonly (readonly number[])[]): PrefillLoad[] {
-    if (replicas.length === 1) return [this.#first[r] as PrefillLoad];
-    const loads = new Map(this.order.map((expert, i) => [expert, this.#loads[i] as PrefillLoad]));
-    return replicas.map((experts) =>
-      experts.reduce((sum, expert) => addLoads(sum, loads.get(expert) as PrefillLoad), NO_LOAD),
-    );
+  /** What each of these replicas holds: as `replicas` splits, without naming who is where. */
+  replicaLoads(r: number, z: number): ReplicaLoad[] {
+    if (z === 1) return [{ ...(this.#first[r] as PrefillLoad), experts: r }];
+    const replicas = Array.from({ length: z }, () => ({ rows: 0, used: 0, experts: 0 }));
+    for (let i = r - 1; i >= 0; i--) {
+      const { rows, used } = this.#loads[i] as PrefillLoad;
+      const least = leastLoaded(replicas);
+      least.rows += rows;
+      least.used += used;
+      least.experts++;
+    }
+    return replicas;
   }
+}
+
+export interface ReplicaLoad extends PrefillLoad {
+  readonly experts: number;
+}
+
+function leastLoaded<T extends ReplicaLoad>(replicas: readonly T[]): T {
+  let least = replicas[0] as T;
+  for (const each of replicas) {
+    if (each.rows < least.rows || (each.rows === least.rows && each.experts < least.experts)) least = each;
+  }
+  return least;
 }
 
 /** Of the first 0, 1, … loads. */

@@ -9,7 +9,7 @@ import {
 import type { PlanningProblem } from "../problem.ts";
 import { expectedBilledMs, type Rate, rateOf } from "../rates.ts";
 import { toVcpus } from "../specs.ts";
-import type { LayerDemand } from "./layer-demand.ts";
+import type { LayerDemand, ReplicaLoad } from "./layer-demand.ts";
 
 /** y_l and z_l */
 export interface Column {
@@ -104,13 +104,12 @@ export class OptionGrid {
     const expertMb = sizes.expertMb[layer] as number;
     const shares = this.shares[layer * this.counts.length + row] as Float64Array;
     const { promptTokens } = this.problem.workload;
-    let split = { z: 0, weightsMb: [] as number[], remote: demand.replicaLoads(0, [[]]) };
+    let split = { z: 0, weightsMb: [] as number[], remote: [] as ReplicaLoad[] };
     for (const [c, column] of this.columns.entries()) {
       if (column.replicas > count) continue;
       if (column.replicas !== split.z) {
-        const replicas = demand.replicas(count, column.replicas);
-        const weightsMb = replicas.map((experts) => experts.length * expertMb);
-        split = { z: column.replicas, weightsMb, remote: demand.replicaLoads(count, replicas) };
+        const remote = demand.replicaLoads(count, column.replicas);
+        split = { z: column.replicas, weightsMb: remote.map(({ experts }) => experts * expertMb), remote };
       }
       if (sizes.expertsBaseMb + Math.max(...split.weightsMb) > column.memoryMb) continue;
       const at = layer * this.width + row * this.columns.length + c;

@@ -90,7 +90,7 @@ function* searchMains(search: GridSearch, mains: readonly RelaxedMain[]): Genera
   for (const { memoryMb } of mains) {
     const main = yield* search.relax(memoryMb);
     if (main === null) continue;
-    const decision = yield* searchMain(search, main, best);
+    const decision: Decision | null = yield* searchMain(search, main, best);
     if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
   }
   return best;

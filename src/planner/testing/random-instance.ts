@@ -9,7 +9,7 @@ type Between = (low: number, high: number) => number;
 
 /**
  * A problem without objectives that is small enough for exact planners and has sizes of functions near what its model
- * needs, with and without a device: 2 to 4 layers of 4 to 8 experts. Equal seeds, equal problems.
+ * needs, with and without a device; something always fits. 2 to 4 layers of 4 to 8 experts. Equal seeds, equal problems.
  */
 export function randomInstance(seed: number, { isCold }: { readonly isCold: boolean }): PlanningProblem {
   const random = createRandom(seed);
@@ -32,8 +32,8 @@ export function randomInstance(seed: number, { isCold }: { readonly isCold: bool
       perRequest: between(0, 0.002),
     },
     specs: {
-      main: ascending(whole(2, 5), base.mainBaseMb + 50, 1.2 * allMb),
-      experts: ascending(whole(2, 4), 100, 2000),
+      main: ascending(whole(2, 5), base.mainBaseMb + base.nonExpertMb + base.cacheMb, 1.2 * allMb),
+      experts: [...ascending(whole(1, 3), 100, 1700), 1800],
       maxReplicas: whole(1, 2),
     },
     workload: { promptTokens: whole(1, 200), outputTokens: whole(0, 50) },

@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import { createRandom } from "../core/random.ts";
+import type { Decision } from "./evaluation.ts";
+import { exact } from "./exact.ts";
+import { paper } from "./paper-planner.ts";
+import { planNow } from "./planner.ts";
+import type { PlanningProblem, Slo } from "./problem.ts";
+import { remoe } from "./remoe-planner.ts";
+import { randomInstance } from "./testing/random-instance.ts";
+
+const INSTANCES = 500;
+const BLOCK = 50;
+/** Sums in another order differ in their last digits. */
+const ROUNDING = 1 + 1e-9;
+
+function plan(problem: PlanningProblem): Decision {
+  const decision = planNow(remoe, problem);
+  if (decision === null) throw new Error("nothing fits");
+  return decision;
+}
+
+/** Objectives between what is just possible and what the cheapest plan takes, or none. */
+function randomSlo(problem: PlanningProblem, seed: number): Slo {
+  const random = createRandom(seed);
+  const { evaluation } = plan(problem);
+  const least = (slo: Slo) => planNow(exact, { ...problem, slo })?.evaluation ?? evaluation;
+  const between = (low: number, high: number): number => low + (high - low) * random() ** 2 * 1.2;
+  const ttftMs = 1.001 * between(least({ ttftMs: 1e-3, tpotMs: null }).ttftMs, evaluation.ttftMs) * problem.margin.ttft;
+  const tpotMs = 1.001 * between(least({ ttftMs: null, tpotMs: 1e-3 }).tpotMs, evaluation.tpotMs) * problem.margin.tpot;
+  return { ttftMs: random() < 0.25 ? null : ttftMs, tpotMs: random() < 0.25 ? null : tpotMs };
+}
+
+function instance(seed: number): PlanningProblem {
+  const free = randomInstance(seed, { isCold: false });
+  return { ...free, slo: randomSlo(free, seed) };
+}
+
+/** The same with experts renamed: what e was is order[e]. */
+function permuted(problem: PlanningProblem, order: readonly number[]): PlanningProblem {
+  const { demand, sizes } = problem;
+  const matrix = new Float32Array(demand.matrix.length);
+  for (const [at, share] of demand.matrix.entries()) {
+    matrix[at - (at % sizes.experts) + (order[at % sizes.experts] as number)] = share;
+  }
+  const sets = demand.sets.map(({ experts, weights }) => ({
+    experts: experts.map((expert) => order[expert] as number),
+    weights,
+  }));
+  return { ...problem, demand: { matrix, sets } };
+}
+
+describe("Remoe's planner", () => {
+  const blocks = Array.from({ length: INSTANCES / BLOCK }, (_, i) => i * BLOCK);
+
+  it.each(blocks)(
+    "is feasible where the optimum is, at most 5 % dearer and 2 % on average: instances from %d on",
+    (first) => {
+      const gaps: number[] = [];
+      for (let seed = first; seed < first + BLOCK; seed++) {
+        const problem = instance(seed);
+        const best = planNow(exact, problem);
+        if (best === null || !best.feasible) continue;
+        const found = plan(problem);
+        expect(found.feasible, `instance ${seed}`).toBe(true);
+        gaps.push(found.evaluation.cost / best.evaluation.cost - 1);
+      }
+      expect(gaps.length).toBeGreaterThan(BLOCK / 2);
+      expect(Math.max(...gaps)).toBeLessThan(0.05);
+      expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0.02);
+    },
+  );
+
+  it("costs no more than the paper's plan and than not splitting, and keeps what it promises", () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const problem = instance(seed);
+      const found = plan(problem);
+      const published = planNow(paper, problem);
+      if (published?.feasible) {
+        expect(found.feasible).toBe(true);
+        expect(found.evaluation.cost).toBeLessThanOrEqual(published.evaluation.cost * ROUNDING);
+      }
+      expect(found.feasible).toBe(found.evaluation.violations.length === 0);
+    }
+  });
+
+  it("never costs more with looser objectives", () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const problem = instance(seed);
+      const found = plan(problem);
+      if (!found.feasible) continue;
+      for (const factor of [1.02, 1.2]) {
+        const { ttftMs, tpotMs } = problem.slo;
+        const slo = { ttftMs: ttftMs && ttftMs * factor, tpotMs: tpotMs && tpotMs * factor };
+        expect(plan({ ...problem, slo }).evaluation.cost).toBeLessThanOrEqual(found.evaluation.cost * ROUNDING);
+      }
+    }
+  });
+
+  it("never costs more with one more size of main or expert functions", () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const problem = instance(seed);
+      const found = plan(problem);
+      if (!found.feasible) continue;
+      const { specs } = problem;
+      const added = (sizes: readonly number[]): number[] => [...sizes, 700 + seed].sort((a, b) => a - b);
+      for (const more of [{ main: added(specs.main) }, { experts: added(specs.experts) }]) {
+        const cost = plan({ ...problem, specs: { ...specs, ...more } }).evaluation.cost;
+        expect(cost).toBeLessThanOrEqual(found.evaluation.cost * ROUNDING);
+      }
+    }
+  });
+
+  it("plans the same at other prices of the same proportions, for as much more", () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const problem = instance(seed);
+      const { prices } = problem;
+      const dearer = plan({
+        ...problem,
+        prices: { ...prices, unit: { ...prices.unit, price: 8 * prices.unit.price } },
+      });
+      expect(dearer.placement).toEqual(plan(problem).placement);
+      expect(dearer.evaluation.cost).toBeCloseTo(8 * plan(problem).evaluation.cost, 9);
+    }
+  });
+
+  it("renames experts in the plan as they are renamed in the problem", () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const problem = instance(seed);
+      const order = Array.from({ length: problem.sizes.experts }, (_, expert) => (expert + 3) % problem.sizes.experts);
+      const [found, renamed] = [plan(problem), plan(permuted(problem, order))];
+      expect(renamed.evaluation.cost).toBeCloseTo(found.evaluation.cost, 9);
+      const expected = found.placement.plan.layers.map(({ remote }) =>
+        remote.map((expert) => order[expert] as number).sort((a, b) => a - b),
+      );
+      expect(renamed.placement.plan.layers.map(({ remote }) => remote)).toEqual(expected);
+    }
+  });
+
+  it("counts cold starts: what it calls feasible is, with the starts of its own plan", () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const cold = randomInstance(seed, { isCold: true });
+      const free = plan(cold);
+      expect(free.evaluation.coldStartMs).toBeGreaterThan(0);
+      const slo = { ttftMs: 0.97 * cold.margin.ttft * free.evaluation.ttftMs, tpotMs: null };
+      const found = plan({ ...cold, slo });
+      if (!found.feasible) continue;
+      expect(found.evaluation.ttftMs * cold.margin.ttft).toBeLessThanOrEqual(slo.ttftMs);
+    }
+  });
+});

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ColdStartBenchmark } from "../bench/coldstart.ts";
+import type { CostBenchmark } from "../bench/cost.ts";
+import { BUNDLED_MODEL } from "../src/engine/testing/bundled-model.ts";
+import { readGguf } from "../src/gguf/read.ts";
+import { tinyProfile } from "../src/planner/testing/tiny-problem.ts";
+import { modelName } from "../src/profile/model-sizes.ts";
+import { runRemoe } from "./run-remoe.ts";
+
+/** Enough to run every step; what it takes is of no interest here. */
+const FEW = ["--limit", "12", "--max-tokens", "6", "--methods", "cpu,gpu,all-remote,remoe", "--json"];
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "remoe-bench-cost-"));
+  const profile = { ...tinyProfile, kind: "measured", model: modelName(readGguf(BUNDLED_MODEL)) };
+  writeFileSync(join(folder, "profile.json"), JSON.stringify({ schemaVersion: 1, profile }));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function bench<T>(...args: readonly string[]): Promise<T> {
+  const { code, stdout, stderr } = await runRemoe([
+    "bench",
+    ...args,
+    "--profile",
+    join(folder, "profile.json"),
+    ...FEW,
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  return JSON.parse(stdout) as T;
+}
+
+describe("`remoe bench cost` with a profile", () => {
+  it("serves the same prompts by every method that can run here, with the same tokens", async () => {
+    const { measured, modelled, methods, requests } = await bench<CostBenchmark>("cost", "--requests", "2");
+    const [own] = measured;
+    expect(own).toMatchObject({ kind: "measured", model: "tiny-moe", priceBook: "aws-lambda-x86", pastRequests: 12 });
+    expect(own?.identical).toBe(true);
+    expect(own?.methods).toMatchObject({ cpu: { remoteExperts: 0 }, gpu: null, "all-remote": { remoteExperts: 96 } });
+    expect(own?.errors["all-remote"]?.warm?.requests).toBe(2);
+    expect(methods).toEqual(own?.methods);
+    expect(requests).toBe(2);
+    expect(modelled.map(({ kind, model }) => [kind, model])).toEqual([
+      ["modelled", "deepseek-v2-lite"],
+      ["modelled", "gpt2-moe"],
+    ]);
+  }, 60_000);
+});
+
+describe("`remoe bench coldstart` with a profile", () => {
+  it("starts the functions of every method that can run here", async () => {
+    const { measured, reference } = await bench<ColdStartBenchmark>("coldstart", "--starts", "1");
+    const { cpu, gpu, "all-remote": split, remoe } = measured[0]?.methods ?? {};
+    expect(gpu).toBeNull();
+    expect(cpu).toMatchObject({ remoteMs: 0, calculateMs: 0, remoteExperts: 0 });
+    expect(split?.remoteMs).toBeGreaterThan(0);
+    expect(remoe?.calculateMs).toBeGreaterThan(0);
+    expect(reference).toBe("cpu");
+  }, 60_000);
+});
