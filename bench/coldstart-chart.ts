@@ -22,7 +22,7 @@ export function toColdStartChart(comparisons: readonly ColdStartComparison[]): C
     description: `Horizontal bars, shorter is better: times until functions are ready, and of their parts; expert functions start at the same time as the main function. ${comparisons.map(describe).join(" ")}`,
     series: SERIES,
     panels: comparisons.map((each) => ({
-      title: `${each.kind}: ${each.model} on ${each.machine}, ${each.starts} starts`,
+      title: `${each.model}, ${each.kind}: ${each.starts} starts`,
       groups: Object.entries(each.methods).flatMap(([name, start]) => (start === null ? [] : [barsOf(name, start)])),
     })),
     format: formatMs,
@@ -39,9 +39,9 @@ function barsOf(name: string, start: MethodStart): Bar[] {
   });
 }
 
-function describe({ kind, model, methods }: ColdStartComparison): string {
+function describe({ kind, model, machine, methods }: ColdStartComparison): string {
   const totals = Object.entries(methods).flatMap(([name, start]) =>
     start === null ? [] : [`${methodLabel(name)} ${formatMs(start.totalMs)}`],
   );
-  return `${model} (${kind}): ${totals.join(", ")}.`;
+  return `${model} on ${machine} (${kind}): ${totals.join(", ")}.`;
 }

@@ -19,7 +19,7 @@ import {
   summariseStarts,
 } from "./coldstart-summary.ts";
 import { methodNamed } from "./cost-methods.ts";
-import { sizeOf } from "./cost-summary.ts";
+import { contextOf, sizeOf } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
 
 export interface MeasuredStartOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
@@ -46,7 +46,6 @@ export async function measureStarts(options: MeasuredStartOptions): Promise<Cold
     }
   }
   progress.end();
-  const { profile, sizes, prices, slo } = trial.typical;
   const methods = Object.fromEntries(
     options.methods.map((name) => {
       const own = starts.get(name);
@@ -54,11 +53,7 @@ export async function measureStarts(options: MeasuredStartOptions): Promise<Cold
     }),
   );
   return {
-    kind: profile.kind,
-    machine: profile.machine,
-    model: sizes.name,
-    priceBook: prices.name,
-    objectives: slo,
+    ...contextOf(trial.common),
     starts: options.starts,
     methods,
     ...compareStarts(methods),
@@ -71,12 +66,12 @@ const STOP_MS = 2_000;
 async function startRequest(
   { prompt }: TrialPrompt,
   { model, profile, priceBook }: MeasuredStartOptions,
-  { typical, history }: Trial,
+  { common, history }: Trial,
 ): Promise<ColdStartOutcome> {
   const system = await startSystem({
     model,
     priceBook,
-    planning: { profile, slo: typical.slo, policy: "best-effort", reuse: false },
+    planning: { profile, slo: common.slo, policy: "best-effort", reuse: false },
     history: { path: history, privacy: "full" },
   });
   try {
@@ -105,9 +100,9 @@ function mainParts({ processMs, librariesMs, weightsMs }: ColdStart): Pick<ColdS
   return { containerMs: processMs + librariesMs, loadMs: weightsMs };
 }
 
-/** All functions of a plan for the typical request, on a platform of their own. */
-async function startFunctions(name: string, { typical, program }: Trial): Promise<ColdStartOutcome | null> {
-  const decision = planNow(methodNamed(name), typical);
+/** All functions of a plan for all requests, on a platform of their own. */
+async function startFunctions(name: string, { common, program }: Trial): Promise<ColdStartOutcome | null> {
+  const decision = planNow(methodNamed(name), common);
   if (decision === null) return null;
   const { plan } = decision.placement;
   const platform = await createNamedPlatform("local", { secret: randomBytes(32).toString("hex") });

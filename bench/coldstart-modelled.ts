@@ -9,7 +9,7 @@ import {
 } from "./coldstart-summary.ts";
 import { methodNamed } from "./cost-methods.ts";
 import { paperSetting } from "./cost-setting.ts";
-import { sizeOf } from "./cost-summary.ts";
+import { contextOf, sizeOf } from "./cost-summary.ts";
 import { WORKLOAD } from "./plan-problems.ts";
 
 export interface ModelledStartOptions {
@@ -23,7 +23,6 @@ export interface ModelledStartOptions {
 /** What the functions of each method would take to start in the paper's setting. */
 export function modelStarts({ model, methods: names, starts }: ModelledStartOptions): ColdStartComparison {
   const { base, requests } = paperSetting({ model, workload: WORKLOAD, requests: starts });
-  const { profile, prices, slo } = base;
   const methods = Object.fromEntries(
     names.map((name) => {
       const outcomes = requests.map(({ predicted }) => startOf(name, { ...base, demand: predicted }));
@@ -32,11 +31,7 @@ export function modelStarts({ model, methods: names, starts }: ModelledStartOpti
     }),
   );
   return {
-    kind: profile.kind,
-    machine: profile.machine,
-    model: profile.model,
-    priceBook: prices.name,
-    objectives: slo,
+    ...contextOf(base),
     starts,
     methods,
     ...compareStarts(methods),

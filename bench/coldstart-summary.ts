@@ -1,7 +1,5 @@
 import { median } from "../src/core/stats.ts";
-import type { CostProfile } from "../src/planner/cost-profile.ts";
-import type { Slo } from "../src/planner/problem.ts";
-import type { CostOutcome } from "./cost-summary.ts";
+import type { ComparisonContext, CostOutcome } from "./cost-summary.ts";
 
 /** Where the time of a cold start goes, in milliseconds. */
 export interface ColdStartParts {
@@ -24,14 +22,8 @@ export interface MethodStart extends ColdStartParts, Pick<CostOutcome, "mainMb" 
   readonly high: number;
 }
 
-/** Cold starts of methods. Measured and modelled numbers are never in one of these. */
-export interface ColdStartComparison {
-  readonly kind: CostProfile["kind"];
-  /** The profile's. */
-  readonly machine: string;
-  readonly model: string;
-  readonly priceBook: string;
-  readonly objectives: Slo;
+/** Cold starts of methods. */
+export interface ColdStartComparison extends ComparisonContext {
   /** Of each method. */
   readonly starts: number;
   /** `null`: the hardware it needs is not there, or nothing fits. */

@@ -1,19 +1,18 @@
-import { formatMoney } from "../src/ledger/format-bill.ts";
 import { methodLabel } from "./cost-methods.ts";
 import type { CostComparison } from "./cost-summary.ts";
 import type { Bar, Chart, Panel } from "./plot.ts";
 
 const SERIES = ["other methods", "Remoe"];
-const READING = "Horizontal bars, shorter is better: mean cost of a request, with its quartiles.";
+const READING = "Horizontal bars, shorter is better: cost of a million requests, with the quartiles of single ones.";
 
 /** Fig. 9: what a request costs, a panel for each comparison. */
 export function toCostChart(comparisons: readonly CostComparison[]): Chart {
   return {
-    title: "Cost of a request",
+    title: "Cost of a million requests",
     description: [READING, ...comparisons.map(describe)].join(" "),
     series: SERIES,
     panels: comparisons.map((each) => ({ title: titleOf(each), groups: [barsOf(each)] })),
-    format: moneyOf(comparisons),
+    format: (cost) => formatMillion(cost, comparisons[0]?.currency),
   };
 }
 
@@ -21,7 +20,7 @@ export function toCostChart(comparisons: readonly CostComparison[]): Chart {
 export function toRatioChart(ratios: readonly CostComparison[]): Chart {
   const models = [...new Set(ratios.map(({ model }) => model))];
   return {
-    title: "Cost of a request over lengths of prompt and answer",
+    title: "Cost of a million requests over lengths of prompt and answer",
     description: `${READING} Lengths are tokens of prompt and answer. ${ratios.map(describe).join(" ")}`,
     series: SERIES,
     panels: models.map((model): Panel => {
@@ -31,7 +30,7 @@ export function toRatioChart(ratios: readonly CostComparison[]): Chart {
         groups: own.map((each) => barsOf(each, `${lengthsOf(each)}, `)),
       };
     }),
-    format: moneyOf(ratios),
+    format: (cost) => formatMillion(cost, ratios[0]?.currency),
   };
 }
 
@@ -45,8 +44,8 @@ function barsOf({ methods }: CostComparison, prefix = ""): Bar[] {
   });
 }
 
-function titleOf({ kind, model, machine, requests }: CostComparison): string {
-  return `${kind}: ${model} on ${machine}, ${requests} requests`;
+function titleOf({ kind, model, requests }: CostComparison): string {
+  return `${model}, ${kind}: ${requests} requests`;
 }
 
 function lengthsOf({ workload }: CostComparison): string {
@@ -54,13 +53,14 @@ function lengthsOf({ workload }: CostComparison): string {
 }
 
 function describe(comparison: CostComparison): string {
-  const { kind, model, currency, methods } = comparison;
+  const { kind, model, machine, currency, methods } = comparison;
   const costs = Object.entries(methods).flatMap(([name, cost]) =>
-    cost === null ? [] : [`${methodLabel(name)} ${formatMoney(cost.mean, currency)}`],
+    cost === null ? [] : [`${methodLabel(name)} ${formatMillion(cost.mean, currency)}`],
   );
-  return `${model} (${kind}, ${lengthsOf(comparison)}): ${costs.join(", ")}.`;
+  return `${model} on ${machine} (${kind}, ${lengthsOf(comparison)}): ${costs.join(", ")}.`;
 }
 
-function moneyOf([first]: readonly CostComparison[]): (value: number) => string {
-  return (value) => formatMoney(value, first?.currency ?? "USD");
+/** A million times the cost of one: that of one is a fraction of a cent. */
+function formatMillion(cost: number, currency = "USD"): string {
+  return (1e6 * cost).toLocaleString("en-US", { style: "currency", currency, maximumSignificantDigits: 4 });
 }

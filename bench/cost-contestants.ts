@@ -1,5 +1,4 @@
 import { type System, startSystem } from "../src/cli/system.ts";
-import type { Plan } from "../src/planner/plan.ts";
 import { planNow } from "../src/planner/planner.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
 import { methodNamed } from "./cost-methods.ts";
@@ -9,8 +8,6 @@ import type { Trial, TrialOptions } from "./cost-trial.ts";
 export interface Contestant {
   readonly name: string;
   readonly system: System;
-  /** `null`: a plan for each request. */
-  readonly plan: Plan | null;
 }
 
 export type ContestantOptions = Pick<TrialOptions, "model" | "profile" | "priceBook"> & {
@@ -22,7 +19,7 @@ const STOP_MS = 2_000;
 
 /**
  * Starts a system for each method whose hardware is here. Remoe's plans each request from the trial's history; the others
- * have one plan for the typical request, which is all they know.
+ * have one plan for all requests.
  */
 export async function startContestants(
   options: ContestantOptions,
@@ -45,23 +42,23 @@ export async function startContestants(
 }
 
 async function startRemoe({ model, profile, priceBook }: ContestantOptions, trial: Trial): Promise<Contestant> {
-  const { slo } = trial.typical;
+  const { slo } = trial.common;
   const system = await startSystem({
     model,
     priceBook,
     planning: { profile, slo, policy: "best-effort", reuse: true },
     history: { path: trial.history, privacy: "full" },
   });
-  return { name: remoe.name, system, plan: null };
+  return { name: remoe.name, system };
 }
 
 async function startFixed(
   name: string,
   { model, priceBook }: ContestantOptions,
-  { typical }: Trial,
+  { common }: Trial,
 ): Promise<Contestant | null> {
-  const decision = planNow(methodNamed(name), typical);
+  const decision = planNow(methodNamed(name), common);
   if (decision === null) return null;
   const { plan } = decision.placement;
-  return { name, plan, system: await startSystem({ model, priceBook, plan: { made: plan } }) };
+  return { name, system: await startSystem({ model, priceBook, plan: { made: plan } }) };
 }

@@ -1,9 +1,9 @@
-import { median } from "../src/core/stats.ts";
+import { median, quantile } from "../src/core/stats.ts";
 import type { Learning } from "../src/gateway/learning.ts";
 import { type ProblemBase, toProblem } from "../src/gateway/request-problem.ts";
 import type { HistoryRecord } from "../src/history/record.ts";
 import { toDemand } from "../src/planner/demand.ts";
-import type { PlanningProblem } from "../src/planner/problem.ts";
+import type { ModelSizes, PlanningProblem } from "../src/planner/problem.ts";
 import { toActivationMatrix } from "../src/predictor/activation-matrix.ts";
 
 /** What there is to decide for a prompt before it runs, as the gateway sees it. */
@@ -18,37 +18,49 @@ export interface ForecastOptions {
   readonly maxTokens: number;
 }
 
+/** Share of past prompts that a plan for all has to be fast enough for. */
+const MOST = 0.99;
+
 /**
- * What there is to decide where nothing is known of the prompt: lengths in the middle of past ones, and all their
- * activations together.
+ * What there is to decide for all requests at once: a prompt no shorter than most, an answer in the middle of past ones, and
+ * all their activations together.
  */
-export function typicalProblem(
+export function commonProblem(
   base: ProblemBase,
   records: readonly HistoryRecord[],
   maxTokens: number,
 ): PlanningProblem {
   const { sizes, profile } = base;
-  const rows = new Float64Array(sizes.layers * sizes.experts);
-  for (const { prefill } of records) {
-    for (const [i, count] of prefill.entries()) rows[i] = (rows[i] as number) + count;
-  }
   const samples = records.map(({ decodeSample }) => ({ sample: decodeSample, weight: 1 / records.length }));
-  // Of a prompt's last layer, only the last token goes through experts: lengths are counted in the first.
-  const tokensOf = (counts: Uint32Array): number =>
-    counts.subarray(0, sizes.experts).reduce((sum, count) => sum + count, 0) / sizes.expertsPerToken;
-  const lengthOf = (countsOf: (record: HistoryRecord) => Uint32Array): number =>
-    Math.round(median(records.map((record) => tokensOf(countsOf(record)))));
   return {
     ...base,
     workload: {
-      promptTokens: lengthOf(({ prefill }) => prefill),
+      promptTokens: Math.ceil(
+        quantile(
+          records.map(({ prefill }) => countTokens(prefill, sizes)),
+          MOST,
+        ),
+      ),
       outputTokens: Math.min(
         maxTokens - 1,
-        lengthOf(({ decode }) => decode),
+        Math.round(median(records.map(({ decode }) => countTokens(decode, sizes)))),
       ),
     },
-    demand: toDemand(toActivationMatrix(rows, sizes), samples, sizes),
+    demand: toDemand(toActivationMatrix(sumCounts(records.map(({ prefill }) => prefill)), sizes), samples, sizes),
     isCold: false,
     margin: profile.spread,
   };
+}
+
+function sumCounts(all: readonly Uint32Array[]): Float64Array {
+  const sums = new Float64Array(all[0]?.length ?? 0);
+  for (const counts of all) {
+    for (const [i, count] of counts.entries()) sums[i] = (sums[i] as number) + count;
+  }
+  return sums;
+}
+
+/** Of a prompt's last layer, only the last token goes through experts: tokens are counted in the first. */
+function countTokens(counts: Uint32Array, { experts, expertsPerToken }: ModelSizes): number {
+  return counts.subarray(0, experts).reduce((sum, count) => sum + count, 0) / expertsPerToken;
 }

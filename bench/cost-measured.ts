@@ -1,16 +1,18 @@
 import { loadavg } from "node:os";
-import { type Spread, spread } from "../src/core/stats.ts";
+import { median, type Spread, spread } from "../src/core/stats.ts";
+import type { Workload } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
 import { startContestants } from "./cost-contestants.ts";
 import { type Runs, serveInTurns } from "./cost-runs.ts";
 import {
   type CostComparison,
   compareCosts,
+  contextOf,
   type ErrorsByStart,
   predictionErrors,
   summariseCosts,
 } from "./cost-summary.ts";
-import { prepareTrial, type Trial, type TrialOptions } from "./cost-trial.ts";
+import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
 
 export interface MeasuredCostOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
   readonly requests: number;
@@ -46,7 +48,6 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
   const before = loadavg()[0] ?? 0;
   await using trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false });
   const { outcomes, identical } = await serveAll(options, trial);
-  const { profile, sizes, prices, workload, slo } = trial.typical;
   const own = outcomes.get(remoe.name);
   const methods = Object.fromEntries(
     options.methods.map((name) => {
@@ -55,14 +56,9 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
     }),
   );
   return {
-    kind: profile.kind,
-    machine: profile.machine,
-    model: sizes.name,
-    priceBook: prices.name,
-    currency: prices.currency,
+    ...contextOf(trial.common),
     requests: trial.prompts.length - WARM_UP,
-    workload,
-    objectives: slo,
+    workload: middleOf(trial.prompts.slice(WARM_UP)),
     methods,
     ...compareCosts(methods),
     load: [before, loadavg()[0] ?? 0],
@@ -78,4 +74,9 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
 async function serveAll(options: MeasuredCostOptions, trial: Trial): Promise<Runs> {
   await using systems = await startContestants(options, trial);
   return await serveInTurns(systems.contestants, trial.prompts, { maxTokens: options.maxTokens, warmUp: WARM_UP });
+}
+
+function middleOf(prompts: readonly TrialPrompt[]): Workload {
+  const middle = (length: keyof Workload): number => median(prompts.map(({ problem }) => problem.workload[length]));
+  return { promptTokens: middle("promptTokens"), outputTokens: middle("outputTokens") };
 }

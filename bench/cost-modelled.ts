@@ -2,7 +2,14 @@ import { evaluate } from "../src/planner/evaluate.ts";
 import { type Planner, planNow } from "../src/planner/planner.ts";
 import { methodNamed } from "./cost-methods.ts";
 import { paperSetting, type Setting, type SettingOptions } from "./cost-setting.ts";
-import { type CostComparison, type CostOutcome, compareCosts, sizeOf, summariseCosts } from "./cost-summary.ts";
+import {
+  type CostComparison,
+  type CostOutcome,
+  compareCosts,
+  contextOf,
+  sizeOf,
+  summariseCosts,
+} from "./cost-summary.ts";
 
 export interface ModelledCostOptions extends SettingOptions {
   /** Names of methods. */
@@ -12,7 +19,6 @@ export interface ModelledCostOptions extends SettingOptions {
 /** What each method would cost in the paper's setting: planned on predicted demand, paid for the true one. */
 export function modelCosts(options: ModelledCostOptions): CostComparison {
   const setting = paperSetting(options);
-  const { profile, prices, slo, workload } = setting.base;
   const methods = Object.fromEntries(
     options.methods.map((name) => {
       const outcomes = planEach(methodNamed(name), setting);
@@ -20,14 +26,9 @@ export function modelCosts(options: ModelledCostOptions): CostComparison {
     }),
   );
   return {
-    kind: profile.kind,
-    machine: profile.machine,
-    model: profile.model,
-    priceBook: prices.name,
-    currency: prices.currency,
+    ...contextOf(setting.base),
     requests: options.requests,
-    workload,
-    objectives: slo,
+    workload: options.workload,
     methods,
     ...compareCosts(methods),
   };

@@ -41,7 +41,7 @@ export async function serveInTurns(
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       const answer = await serve(contestant, prompt, maxTokens);
       answers.add(`${answer.tokens}`);
-      if (turn >= warmUp) outcomes.get(contestant.name)?.push(toOutcome(answer.trace, contestant, problem));
+      if (turn >= warmUp) outcomes.get(contestant.name)?.push(toOutcome(answer.trace, problem));
     }
     identical &&= answers.size === 1;
   }
@@ -54,8 +54,9 @@ function serve({ system }: Contestant, prompt: TrialPrompt["prompt"], maxTokens:
   return answerPrompt(system.pipeline, options, new AbortController().signal);
 }
 
-function toOutcome(trace: RequestTrace, { plan: fixed }: Contestant, problem: PlanningProblem): PredictedOutcome {
-  const plan = trace.plan ?? fixed;
+/** What was expected of a plan for all requests is worked out as it is for plans of Remoe's, which say it themselves. */
+function toOutcome(trace: RequestTrace, problem: PlanningProblem): PredictedOutcome {
+  const { plan, planning } = trace;
   if (plan === null) throw new Error("a request without a plan has no cost to predict");
   const isCold = trace.bill.items.some(({ phase }) => phase === "cold-start");
   const { outputTokens } = problem.workload;
@@ -71,11 +72,11 @@ function toOutcome(trace: RequestTrace, { plan: fixed }: Contestant, problem: Pl
     cost: costOf(trace),
     ttftMs,
     tpotMs,
-    isFeasible: trace.planning?.feasible ?? expected.violations.length === 0,
+    isFeasible: planning?.feasible ?? expected.violations.length === 0,
     isMet: verdict?.ttftMet !== false && verdict?.tpotMet !== false,
     ...sizeOf(plan),
     isCold,
-    predicted: trace.planning?.predicted ?? expected,
+    predicted: planning?.predicted ?? expected,
     costOfLength: expect(Math.max(0, trace.completionTokens - 1)).cost,
     calculateMs: predictMs + planMs,
   };

@@ -2,7 +2,7 @@ import { median, quantile } from "../src/core/stats.ts";
 import type { CostProfile } from "../src/planner/cost-profile.ts";
 import type { Evaluation } from "../src/planner/evaluation.ts";
 import type { Plan } from "../src/planner/plan.ts";
-import type { Slo, Workload } from "../src/planner/problem.ts";
+import type { PlanningProblem, Slo, Workload } from "../src/planner/problem.ts";
 
 /** A request as one method served it. Times in milliseconds. */
 export interface CostOutcome {
@@ -70,18 +70,27 @@ export function summariseCosts(outcomes: readonly CostOutcome[]): MethodCost {
   };
 }
 
-/** Methods against Remoe, all on the same requests. Measured and modelled numbers are never in one of these. */
-export interface CostComparison extends Savings {
+/** Where a comparison holds. Measured and modelled numbers are never in the same one. */
+export interface ComparisonContext {
   readonly kind: CostProfile["kind"];
   /** The profile's. */
   readonly machine: string;
   readonly model: string;
   readonly priceBook: string;
   readonly currency: string;
-  readonly requests: number;
-  /** Of a typical request. */
-  readonly workload: Workload;
   readonly objectives: Slo;
+}
+
+export function contextOf({ profile, prices, slo }: Omit<PlanningProblem, "demand">): ComparisonContext {
+  const { kind, machine, model } = profile;
+  return { kind, machine, model, priceBook: prices.name, currency: prices.currency, objectives: slo };
+}
+
+/** Methods against Remoe, all on the same requests. */
+export interface CostComparison extends ComparisonContext, Savings {
+  readonly requests: number;
+  /** Tokens of a request, in the middle. */
+  readonly workload: Workload;
   readonly methods: MethodCosts;
 }
 

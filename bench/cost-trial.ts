@@ -18,7 +18,7 @@ import type { HistoryRecord } from "../src/history/record.ts";
 import type { PriceBook } from "../src/ledger/price-book.ts";
 import { TokenEmbeddings } from "../src/model/token-embeddings.ts";
 import type { PlanningProblem, Slo } from "../src/planner/problem.ts";
-import { forecast, typicalProblem } from "./cost-forecast.ts";
+import { commonProblem, forecast } from "./cost-forecast.ts";
 import { usualObjectives } from "./cost-objectives.ts";
 import { bundledPrompts } from "./predict.ts";
 import { readRecords } from "./predict-records.ts";
@@ -49,8 +49,8 @@ export interface TrialOptions {
 /** A model, what its past requests tell, and prompts it has not seen. */
 export interface Trial extends AsyncDisposable {
   readonly program: ModelProgram;
-  /** Of requests of which nothing is known. */
-  readonly typical: PlanningProblem;
+  /** What one plan for all requests is made for. */
+  readonly common: PlanningProblem;
   readonly prompts: readonly TrialPrompt[];
   /** A history file of its own: whoever serves appends to it. */
   readonly history: string;
@@ -71,14 +71,14 @@ export async function prepareTrial(options: TrialOptions): Promise<Trial> {
   const file = readGguf(options.model);
   const program = toModelProgram(file, {});
   const records = await readPastRequests(file, options);
-  const { base, typical } = decideObjectives(options, { file, program, records });
+  const { base, common } = decideObjectives(options, { file, program, records });
   const folder = await mkdtemp(join(tmpdir(), "remoe-bench-"));
   const discard = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const history = join(folder, "requests.history");
     await writeHistory(history, file, records);
     const prompts = await forecastPrompts(options, { file, program, base, history });
-    return { program, typical, prompts, history, pastRequests: records.length, [Symbol.asyncDispose]: discard };
+    return { program, common, prompts, history, pastRequests: records.length, [Symbol.asyncDispose]: discard };
   } catch (error) {
     await discard();
     throw error;
@@ -108,12 +108,12 @@ interface Known {
 function decideObjectives(
   { profile, priceBook, slo, maxTokens, isCold }: TrialOptions,
   { file, program, records }: Known & { readonly records: readonly HistoryRecord[] },
-): { readonly base: ProblemBase; readonly typical: PlanningProblem } {
+): { readonly base: ProblemBase; readonly common: PlanningProblem } {
   const base = problemBase({ profile, slo }, { file, program, priceBook });
-  const typical = { ...typicalProblem(base, records, maxTokens), isCold };
-  const usual = usualObjectives(typical);
+  const common = { ...commonProblem(base, records, maxTokens), isCold };
+  const usual = usualObjectives(common);
   const objectives = { ttftMs: slo.ttftMs ?? usual.ttftMs, tpotMs: slo.tpotMs ?? usual.tpotMs };
-  return { base: { ...base, slo: objectives }, typical: { ...typical, slo: objectives } };
+  return { base: { ...base, slo: objectives }, common: { ...common, slo: objectives } };
 }
 
 async function writeHistory(path: string, file: GgufFile, records: readonly HistoryRecord[]): Promise<void> {

@@ -12,7 +12,7 @@ export interface PlanCase extends Comparison {
 export interface Check {
   readonly planner: string;
   readonly holds: boolean;
-  /** Where it costs most in relation; `null` where the other has no plan anywhere. */
+  /** Where it costs most in relation; `null` where no request has a plan of both. */
   readonly worst: Occurrence | null;
   /** Requests the other has a plan for and Remoe has not. */
   readonly unmatched: number;

@@ -2,8 +2,9 @@ import { formatMs } from "../src/cli/format.ts";
 import { formatTable } from "../src/cli/table.ts";
 import { formatMmpCoverage } from "./mmp-coverage.ts";
 import type { PlanBenchmark } from "./plan.ts";
-import type { Occurrence, PlanCase } from "./plan-checks.ts";
+import type { Check, Occurrence, PlanCase } from "./plan-checks.ts";
 import type { PlannerResult } from "./plan-comparison.ts";
+import type { MemoryCurve } from "./plan-figures.ts";
 
 /** Tables for people. */
 export function describePlans(result: PlanBenchmark): string {
@@ -89,7 +90,7 @@ function money(value: number | null): string {
 function checks({ checks: all }: PlanBenchmark): string {
   const rows = all.map((check) => [
     check.planner,
-    check.holds ? "holds" : "fails",
+    verdict(check),
     check.worst === null ? "" : check.worst.ratio.toFixed(4),
     check.worst === null ? "" : occurrence(check.worst),
     check.unmatched === 0 ? "" : `${check.unmatched} requests it has a plan for and Remoe has not`,
@@ -98,6 +99,11 @@ function checks({ checks: all }: PlanBenchmark): string {
     "Remoe's plan costs no more than that of (fetch: ideal, no system has it):\n",
     formatTable([["", "", "at most ×", "", ""], ...rows], [2]),
   ].join("");
+}
+
+function verdict({ holds, worst }: Check): string {
+  if (!holds) return "fails";
+  return worst === null ? "has no plan" : "holds";
 }
 
 function occurrence({ shape, setting, slack }: Occurrence): string {
@@ -119,17 +125,23 @@ function phases({ phases: all }: PlanBenchmark): string {
 
 function memory({ memory: all }: PlanBenchmark): string {
   if (all.length === 0) return "";
-  const rows = all.map(({ model, kind, points, paperTheta2, fit }) => [
-    model,
-    kind,
-    `${points[0]?.memory.toFixed(2)}–${points.at(-1)?.memory.toFixed(2)}`,
-    ...("failure" in fit
-      ? [fit.failure]
-      : [fit.theta1, fit.theta2, fit.theta3].map((theta) => theta.toFixed(4)).concat(percent(fit.relativeResidual))),
-    ...(paperTheta2 === null ? [] : [paperTheta2.toFixed(4)]),
-  ]);
   const head = ["", "", "GiB", "θ1 ms", "θ2", "θ3 ms", "residual", "paper's θ2"];
-  return `decode of a token's experts of one layer, θ1 · exp(−θ2 · GiB) + θ3 (Fig. 6):\n${formatTable([head, ...rows], [3, 4, 5, 6, 7])}`;
+  const failures = all.flatMap(({ fit }) => ("failure" in fit ? [`${fit.failure}\n`] : []));
+  return [
+    "decode of a token's experts of one layer, θ1 · exp(−θ2 · GiB) + θ3 (Fig. 6):\n",
+    formatTable([head, ...all.map(curve)], [3, 4, 5, 6, 7]),
+    ...failures,
+  ].join("");
+}
+
+function curve({ model, kind, points, paperTheta2, fit }: MemoryCurve): string[] {
+  const range = [points[0], points.at(-1)].map((point) => point?.memory.toFixed(2)).join("–");
+  return [model, kind, range, ...parameters(fit), paperTheta2?.toFixed(4) ?? ""];
+}
+
+function parameters(fit: MemoryCurve["fit"]): string[] {
+  if ("failure" in fit) return ["none", "", "", ""];
+  return [...[fit.theta1, fit.theta2, fit.theta3].map((theta) => theta.toFixed(4)), percent(fit.relativeResidual)];
 }
 
 function percent(share: number): string {

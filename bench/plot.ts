@@ -45,16 +45,12 @@ text { fill: currentColor; dominant-baseline: central; }
 .label { text-anchor: end; }
 .series-0 { fill: #8fa6bf; }
 .series-1 { fill: #0b62b5; }
-.series-2 { fill: #d98e04; }
-.series-3 { fill: #6b3f00; }
 .interval, .axis { stroke: currentColor; fill: none; }
 .axis { opacity: .4; }
 @media (prefers-color-scheme: dark) {
   svg { background: #14171b; color: #e4e8ec; }
   .series-0 { fill: #5c6b7c; }
   .series-1 { fill: #6cb6ff; }
-  .series-2 { fill: #b97a08; }
-  .series-3 { fill: #ffd99a; }
 }`;
 
 /** A horizontal bar chart with error bars: an SVG document that needs nothing else. */

@@ -11,7 +11,7 @@ import { modelName } from "../src/profile/model-sizes.ts";
 import { runRemoe } from "./run-remoe.ts";
 
 /** Enough to run every step; what it takes is of no interest here. */
-const FEW = ["--limit", "12", "--max-tokens", "6", "--methods", "cpu,gpu,all-remote,remoe", "--json"];
+const FEW = ["--limit", "8", "--max-tokens", "4", "--methods", "cpu,gpu,all-remote,remoe", "--json"];
 
 let folder = "";
 beforeAll(() => {
@@ -35,14 +35,14 @@ async function bench<T>(...args: readonly string[]): Promise<T> {
 
 describe("`remoe bench cost` with a profile", () => {
   it("serves the same prompts by every method that can run here, with the same tokens", async () => {
-    const { measured, modelled, methods, requests } = await bench<CostBenchmark>("cost", "--requests", "2");
+    const { measured, modelled, methods, requests } = await bench<CostBenchmark>("cost", "--requests", "1");
     const [own] = measured;
-    expect(own).toMatchObject({ kind: "measured", model: "tiny-moe", priceBook: "aws-lambda-x86", pastRequests: 12 });
+    expect(own).toMatchObject({ kind: "measured", model: "tiny-moe", priceBook: "aws-lambda-x86", pastRequests: 8 });
     expect(own?.identical).toBe(true);
     expect(own?.methods).toMatchObject({ cpu: { remoteExperts: 0 }, gpu: null, "all-remote": { remoteExperts: 96 } });
-    expect(own?.errors["all-remote"]?.warm?.requests).toBe(2);
+    expect(own?.errors["all-remote"]?.warm?.requests).toBe(1);
     expect(methods).toEqual(own?.methods);
-    expect(requests).toBe(2);
+    expect(requests).toBe(1);
     expect(modelled.map(({ kind, model }) => [kind, model])).toEqual([
       ["modelled", "deepseek-v2-lite"],
       ["modelled", "gpt2-moe"],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { toCostChart, toRatioChart } from "../bench/cost-chart.ts";
-import { typicalProblem } from "../bench/cost-forecast.ts";
+import { commonProblem } from "../bench/cost-forecast.ts";
 import { METHODS } from "../bench/cost-methods.ts";
 import { modelCosts } from "../bench/cost-modelled.ts";
 import { usualObjectives } from "../bench/cost-objectives.ts";
@@ -103,7 +103,7 @@ describe("objectives where nobody asks for any", () => {
   });
 });
 
-describe("the typical request", () => {
+describe("what one plan for all requests is made for", () => {
   const { sizes, profile, prices, specs, slo } = tinyProblem;
   const record = (prefill: readonly number[], decode: readonly number[]): HistoryRecord => ({
     id: "past",
@@ -116,7 +116,7 @@ describe("the typical request", () => {
     prefillSample: { tokens: new Uint32Array(), experts: new Uint16Array() },
     decodeSample: { tokens: new Uint32Array(), experts: new Uint16Array() },
   });
-  const typical = typicalProblem(
+  const common = commonProblem(
     { sizes, profile, prices, specs, slo },
     [
       record([10, 6, 4, 0, 2, 0, 0, 0], [2, 2, 0, 0, 2, 2, 0, 0]),
@@ -126,13 +126,13 @@ describe("the typical request", () => {
     10,
   );
 
-  it("is as long as past ones in the middle, the answer no longer than may be", () => {
-    expect(typical.workload).toEqual({ promptTokens: 10, outputTokens: 4 });
+  it("is as long as the longest of a few prompts, with an answer in the middle", () => {
+    expect(common.workload).toEqual({ promptTokens: 20, outputTokens: 4 });
   });
 
   it("activates what all of them did together", () => {
     const shares = [16 / 80, 32 / 80, 8 / 80, 24 / 80, 3 / 6, 0, 2 / 6, 1 / 6];
-    expect(typical.demand.matrix).toEqual(Float32Array.from(shares));
+    expect(common.demand.matrix).toEqual(Float32Array.from(shares));
   });
 });
 
@@ -165,7 +165,7 @@ describe("modelled costs of GPT2-moe in the paper's setting", () => {
     ]);
     const ratios = toRatioChart([comparison, { ...comparison, workload: { promptTokens: 512, outputTokens: 32 } }]);
     expect(ratios.panels[0]?.groups.map(([first]) => first?.label)).toEqual(["125:200, CPU", "512:32, CPU"]);
-    expect(renderChart(ratios)).toContain(">$0.000");
+    expect(renderChart(ratios)).toContain(">$61.06<");
   });
 });
 

@@ -55,7 +55,7 @@ function addObjectiveFlags(command: Command): Command {
     .addOption(
       flag("--slo-ttft <duration>", "objective for the time to the first token", {
         parse: duration,
-        initially: "1.5 times what a typical request takes in one function of the largest size",
+        initially: "1.5 times what a long prompt takes in one function of the largest size",
       }),
     )
     .addOption(

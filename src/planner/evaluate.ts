@@ -155,14 +155,15 @@ function decodeReplicas(own: LayerPlan): number {
 function prefillLoads({ sizes, demand, workload }: PlanningProblem, layer: number, own: LayerPlan | undefined) {
   const rows = workload.promptTokens * sizes.expertsPerToken;
   const shares = demand.matrix.subarray(layer * sizes.experts, (layer + 1) * sizes.experts);
-  const loads = Array.from(shares, (share) => loadOf(share, rows));
   const isRemote = new Set(own?.remote);
-  const local = loads.filter((_, expert) => !isRemote.has(expert)).reduce(addLoads, NO_LOAD);
-  const given = own === undefined ? [] : prefillReplicas(own, (expert) => (loads[expert] as PrefillLoad).rows);
-  const remote = given.map((experts) =>
-    experts.reduce((all, expert) => addLoads(all, loads[expert] as PrefillLoad), NO_LOAD),
-  );
-  return { local, remote };
+  const local = [...shares.keys()].filter((expert) => !isRemote.has(expert));
+  const given = own === undefined ? [] : prefillReplicas(own, (expert) => rows * (shares[expert] as number));
+  const loadOfAll = (experts: readonly number[]): PrefillLoad => {
+    let all = NO_LOAD;
+    for (const expert of experts) all = addLoads(all, loadOf(shares[expert] as number, rows));
+    return all;
+  };
+  return { local: loadOfAll(local), remote: given.map(loadOfAll) };
 }
 
 /** Whom prefill asks: experts that several replicas hold go, longest first, to the least loaded of these (LPT). */

@@ -4,40 +4,47 @@ import type { ModelSizes } from "./problem.ts";
 /** Longest name of a function; longer ones name the first and the last layer and how many there are. */
 const MAX_NAME = 40;
 
+/** Layers of one function, and what each of its instances takes. */
+interface Bin {
+  readonly layers: LayerPlan[];
+  readonly heldMb: number[];
+}
+
 /**
  * Lets layers share an expert function where each of its instances has room for what theirs would hold: layers of the
  * same memory and replicas, the largest first into the first function with room (first-fit decreasing). Warm it takes
  * and costs the same, as layers never run at the same time; cold there is less to start.
  */
 export function packLayers(plan: Plan, sizes: ModelSizes): Plan {
-  const bins: LayerPlan[][] = [];
-  const largestFirst = plan.layers.toSorted((a, b) => weightMb(b, sizes) - weightMb(a, sizes) || a.layer - b.layer);
-  for (const layer of largestFirst) {
-    const bin = bins.find((packed) => hasRoom(packed, layer, sizes));
-    if (bin === undefined) bins.push([layer]);
-    else bin.push(layer);
+  const bins: Bin[] = [];
+  const weighted = plan.layers.map((layer) => ({ layer, weightsMb: weightsMb(layer, sizes) }));
+  const largest = ({ weightsMb }: (typeof weighted)[number]): number => Math.max(0, ...weightsMb);
+  for (const { layer, weightsMb } of weighted.sort((a, b) => largest(b) - largest(a) || a.layer.layer - b.layer.layer)) {
+    const bin = bins.find((packed) => hasRoom(packed, layer, weightsMb));
+    if (bin === undefined) bins.push({ layers: [layer], heldMb: weightsMb.map((mb) => sizes.expertsBaseMb + mb) });
+    else {
+      bin.layers.push(layer);
+      for (const [instance, mb] of weightsMb.entries()) bin.heldMb[instance] = (bin.heldMb[instance] as number) + mb;
+    }
   }
-  const names = new Map(bins.flatMap((bin) => bin.map(({ layer }) => [layer, nameOf(bin)])));
-  const layers = plan.layers.map((each) => ({ ...each, function: names.get(each.layer) as string }));
-  return { ...plan, layers };
+  const names = new Map(
+    bins.flatMap((bin) => {
+      const name = nameOf(bin.layers);
+      return bin.layers.map(({ layer }) => [layer, name] as const);
+    }),
+  );
+  return { ...plan, layers: plan.layers.map((each) => ({ ...each, function: names.get(each.layer) as string })) };
 }
 
-function hasRoom(packed: readonly LayerPlan[], layer: LayerPlan, sizes: ModelSizes): boolean {
-  const { memoryMb, replicas } = layer;
-  const isAlike = packed.every((each) => each.memoryMb === memoryMb && each.replicas.length === replicas.length);
-  return isAlike && replicas.every((_, instance) => heldMb([...packed, layer], instance, sizes) <= memoryMb);
+function hasRoom({ layers, heldMb }: Bin, { memoryMb, replicas }: LayerPlan, weightsMb: readonly number[]): boolean {
+  const [first] = layers as [LayerPlan];
+  const isAlike = first.memoryMb === memoryMb && first.replicas.length === replicas.length;
+  return isAlike && weightsMb.every((mb, instance) => (heldMb[instance] as number) + mb <= memoryMb);
 }
 
-/** What one instance of a function with these layers takes. */
-function heldMb(layers: readonly LayerPlan[], instance: number, { expertsBaseMb, expertMb }: ModelSizes): number {
-  const held = ({ layer, replicas }: LayerPlan): number =>
-    (replicas[instance]?.length ?? 0) * (expertMb[layer] as number);
-  return layers.reduce((sum, each) => sum + held(each), expertsBaseMb);
-}
-
-/** Of the largest replica. */
-function weightMb({ layer, replicas }: LayerPlan, { expertMb }: ModelSizes): number {
-  return Math.max(0, ...replicas.map((experts) => experts.length)) * (expertMb[layer] as number);
+/** Of each replica. */
+function weightsMb({ layer, replicas }: LayerPlan, { expertMb }: ModelSizes): number[] {
+  return replicas.map((experts) => experts.length * (expertMb[layer] as number));
 }
 
 /** `experts-3`, `experts-0-4-5`, or `experts-0-to-25-of-14`. */

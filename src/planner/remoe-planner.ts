@@ -6,13 +6,14 @@ import type { Planner } from "./planner.ts";
 
 /**
  * Remoe's planner: the cheapest of a joint choice of the main function's memory and every layer's remote experts, their
- * memory and replicas; and of not splitting, on the processor or with non-expert modules on a device.
+ * memory and replicas; and of not splitting, on the processor, on a device, or with non-expert modules on one.
  */
 export const remoe: Planner = {
   name: "remoe",
   *plan(problem) {
     const decisions: (Decision | null)[] = [];
-    for (const devices of ["cpu", "mix"] as const) decisions.push(yield* createWholePlanner(devices).plan(problem));
+    for (const devices of ["cpu", "mix", "gpu"] as const)
+      decisions.push(yield* createWholePlanner(devices).plan(problem));
     decisions.push(yield* searchSplit(problem));
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { remoeError } from "../../core/errors.ts";
+import { type RemoeError, remoeError } from "../../core/errors.ts";
 import type { PlanQuery } from "../../gateway/plan-choice.ts";
 import { encodePrompt, type Prompt } from "../../gateway/prompt.ts";
 import { toProblem } from "../../gateway/request-problem.ts";
@@ -22,6 +22,7 @@ import { toModelProgram } from "../model-program.ts";
 import { openLearning } from "../open-learning.ts";
 import { printJson } from "../print-json.ts";
 import { readPriceBook } from "../read-price-book.ts";
+import { reportError } from "../report-error.ts";
 import { readServedModel } from "../served-model.ts";
 import { addPlanningFlags, type PlanningFlags, toSlo } from "../system-flags.ts";
 
@@ -79,9 +80,17 @@ async function plan(flags: PlanFlags): Promise<void> {
   if (decision === null) throw infeasible(problem, null);
   const reasons = explain(problem, decision, remoe);
   const baselines = new Map([...BASELINES].map(([name, planner]) => [name, planNow(planner, problem)]));
-  if (flags.json) printJson(toJson({ problem, decision, reasons, baselines }));
-  else process.stdout.write(toText({ problem, decision, reasons, baselines }, flags));
-  if (!decision.feasible) throw infeasible(problem, decision);
+  const planned = {
+    problem,
+    decision,
+    reasons,
+    baselines,
+    error: decision.feasible ? null : infeasible(problem, decision),
+  };
+  if (flags.json) printJson(toJson(planned));
+  else process.stdout.write(toText(planned, flags));
+  // With --json the one object says it already.
+  if (planned.error !== null) process.exitCode = reportError(planned.error, { json: false });
 }
 
 async function readProblem(flags: PlanFlags): Promise<PlanningProblem> {
@@ -119,6 +128,8 @@ interface Planned {
   readonly decision: Decision;
   readonly reasons: Explanation;
   readonly baselines: ReadonlyMap<string, Decision | null>;
+  /** What makes it infeasible. */
+  readonly error: RemoeError | null;
 }
 
 function toText({ problem, decision, reasons, baselines }: Planned, { explain: isExplained }: PlanFlags): string {
@@ -128,7 +139,7 @@ function toText({ problem, decision, reasons, baselines }: Planned, { explain: i
   return `${warning}${describeDecision(decision, problem)}\n${describeBaselines(baselines, problem, cost)}${why}`;
 }
 
-function toJson({ problem, decision, reasons, baselines }: Planned): object {
+function toJson({ problem, decision, reasons, baselines, error }: Planned): object {
   const { placement, evaluation, feasible } = decision;
   const { profile, prices, workload, margin } = problem;
   return {
@@ -137,6 +148,7 @@ function toJson({ problem, decision, reasons, baselines }: Planned): object {
     predicted: evaluation,
     baselines: Object.fromEntries([...baselines].map(([name, each]) => [name, toSummary(each)])),
     feasible,
+    ...(error === null ? {} : { error: { code: error.code, message: error.message, hint: error.hint } }),
     binding: reasons.binding,
     explanation: reasons,
     workload,
