@@ -33,8 +33,8 @@ describe("cold starts of a method", () => {
 });
 
 describe("modelled cold starts of GPT2-moe in the paper's setting", () => {
-  const comparison = modelStarts({ model: "gpt2-moe", methods: ["mix", "all-remote", "remoe"], starts: 1 });
-  const { mix, remoe } = comparison.methods;
+  const comparison = modelStarts({ model: "gpt2-moe", methods: ["mix", "all-remote", "paper"], starts: 1 });
+  const { mix, paper } = comparison.methods;
 
   it("take a container and 2,056 MiB at 5 GB/s in one function", () => {
     expect(mix).toMatchObject({ containerMs: 1500, remoteMs: 0, calculateMs: 0 });
@@ -43,12 +43,11 @@ describe("modelled cold starts of GPT2-moe in the paper's setting", () => {
   });
 
   it("overlap in several", () => {
-    for (const each of [comparison.methods["all-remote"], remoe]) {
+    for (const each of [comparison.methods["all-remote"], paper]) {
       const { containerMs = 0, loadMs = 0, remoteMs = 0, calculateMs = 0 } = each ?? {};
       expect(remoteMs).toBeGreaterThan(0);
       expect(each?.totalMs).toBe(calculateMs + Math.max(containerMs + loadMs, remoteMs));
     }
-    expect(comparison.reductionVsMix).toBeGreaterThan(0);
   });
 
   it("have a chart with bars for what took time", () => {
@@ -56,7 +55,7 @@ describe("modelled cold starts of GPT2-moe in the paper's setting", () => {
     const [first, , last] = chart.panels[0]?.groups ?? [];
     expect(first?.map(({ label }) => label)).toEqual(["MIX", "container", "weights"]);
     expect(last?.map(({ label }) => label)).toEqual([
-      "Remoe",
+      "Remoe as published",
       "container",
       "weights",
       "slowest expert function",

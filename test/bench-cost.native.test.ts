@@ -1,34 +1,22 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ColdStartBenchmark } from "../bench/coldstart.ts";
 import type { CostBenchmark } from "../bench/cost.ts";
-import { BUNDLED_MODEL } from "../src/engine/testing/bundled-model.ts";
-import { readGguf } from "../src/gguf/read.ts";
-import { tinyProfile } from "../src/planner/testing/tiny-problem.ts";
-import { modelName } from "../src/profile/model-sizes.ts";
 import { runRemoe } from "./run-remoe.ts";
+import { writeProfile } from "./testing/profile-file.ts";
 
 /** Enough to run every step; what it takes is of no interest here. */
 const FEW = ["--limit", "8", "--max-tokens", "4", "--methods", "cpu,gpu,all-remote,remoe", "--json"];
 
-let folder = "";
+let profile = "";
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "remoe-bench-cost-"));
-  const profile = { ...tinyProfile, kind: "measured", model: modelName(readGguf(BUNDLED_MODEL)) };
-  writeFileSync(join(folder, "profile.json"), JSON.stringify({ schemaVersion: 1, profile }));
+  profile = writeProfile();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(() => rmSync(dirname(profile), { recursive: true }));
 
 async function bench<T>(...args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await runRemoe([
-    "bench",
-    ...args,
-    "--profile",
-    join(folder, "profile.json"),
-    ...FEW,
-  ]);
+  const { code, stdout, stderr } = await runRemoe(["bench", ...args, "--profile", profile, ...FEW]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   return JSON.parse(stdout) as T;
 }

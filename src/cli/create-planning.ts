@@ -34,7 +34,8 @@ export function createPlanning(choice: PlanningChoice, context: PlanningContext)
   const { policy, reuse } = choice;
   const base = problemBase(choice, context);
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
-  return new RequestPlanning({ base, planner: remoe, deployments, policy, reuse, pause, signal });
+  const clock = () => performance.now();
+  return new RequestPlanning({ base, planner: remoe, deployments, policy, reuse, pause, clock, signal });
 }
 
 /** @throws PROFILE_* */

@@ -6,8 +6,8 @@ import { DEFAULT_HISTORY_OPTIONS, HistoryFile, type HistoryOptions } from "../hi
 import type { HistoryIdentity } from "../history/identity.ts";
 import { readHistory } from "../history/read-history.ts";
 import { TokenEmbeddings } from "../model/token-embeddings.ts";
+import { countTokens } from "../predictor/count-tokens.ts";
 import type { Example } from "../predictor/example.ts";
-import { expertsPerToken } from "../predictor/experts-per-token.ts";
 import { OnlinePredictor } from "../predictor/online-predictor.ts";
 import { historyIdentity } from "./history-identity.ts";
 
@@ -25,6 +25,8 @@ export interface OpenLearning {
   close(): Promise<void>;
 }
 
+/** Most tokens of a typical answer, unless similar requests tell. */
+const USUAL_ANSWER = 257;
 /** Records that a predictor starts from: more would make each prediction slower, not better. */
 const MOST_EXAMPLES = 5000;
 
@@ -66,12 +68,11 @@ export async function openLearning(
   }
 }
 
-function toQuery(last: Example | undefined, { layers }: HistoryIdentity, learning: Learning): PlanQuery | null {
+function toQuery(last: Example | undefined, identity: HistoryIdentity, learning: Learning): PlanQuery | null {
   if (last === undefined) return null;
-  const tokensOf = (counts: Uint32Array): number =>
-    Math.round(counts.reduce((a, b) => a + b, 0) / (layers * expertsPerToken(last.prefillSample, layers)));
+  const tokensOf = (pairs: Uint32Array): number => countTokens(pairs, identity, identity.expertsPerToken);
   const expectation = learning.expect("typical", last.tokens);
-  return { promptTokens: tokensOf(last.prefill), maxTokens: tokensOf(last.decode) + 1, expectation };
+  return { promptTokens: tokensOf(last.prefill), maxTokens: USUAL_ANSWER, expectation };
 }
 
 function warn(text: string): void {

@@ -83,10 +83,11 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     try {
       yield { type: "accepted", promptTokens: run.promptTokens.length };
       await place.admitted;
+      const admittedAt = clock();
       run.recorder.admitted();
       const expectation = learning?.expect(run.request.requestId, run.promptTokens) ?? null;
       if (expectation !== null) run.recorder.predicted();
-      const choice = await chooser.choose(toPlanQuery(run, model, expectation));
+      const choice = await chooser.choose(toPlanQuery(run, model, expectation), admittedAt);
       run.signal.throwIfAborted();
       run.recorder.planned(choice);
       const functions = await options.acquire(choice.plan, run.signal);

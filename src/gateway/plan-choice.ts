@@ -50,8 +50,11 @@ export interface PlanCandidate extends Predicted {
 
 /** Decides where the experts of each request run. */
 export interface PlanChooser {
-  /** @throws PLAN_INFEASIBLE where the objectives cannot be met and that is not to be tolerated */
-  choose(query: PlanQuery): Promise<PlanChoice>;
+  /**
+   * @param began when work on the request began, in milliseconds of the gateway's clock
+   * @throws PLAN_INFEASIBLE where the objectives cannot be met and that is not to be tolerated
+   */
+  choose(query: PlanQuery, began: number): Promise<PlanChoice>;
   /** Takes in how a request with a choice of this chooser went. */
   observe(choice: PlanChoice, trace: RequestTrace): void;
 }

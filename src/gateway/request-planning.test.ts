@@ -27,6 +27,8 @@ interface TestOptions {
   readonly policy?: "strict" | "best-effort";
   readonly reuse?: boolean;
   readonly prices?: PlanningProblem["prices"];
+  /** Milliseconds after the request began. */
+  readonly now?: number;
 }
 
 function createTestPlanning(options: TestOptions = {}) {
@@ -58,6 +60,7 @@ function createTestPlanning(options: TestOptions = {}) {
     pause: async () => {
       pauses++;
     },
+    clock: () => options.now ?? 0,
     signal: new AbortController().signal,
   });
   return { planning, problems, started, pauses: () => pauses };
@@ -82,32 +85,40 @@ function expectationOf(group: number, decoded: number): Expectation {
 describe("planning a request", () => {
   it("lets streams have their turn between the planner's steps", async () => {
     const { planning, pauses } = createTestPlanning();
-    expect(await planning.choose(QUERY)).toMatchObject({ plan: SMALL, reasons: { source: "new", feasible: true } });
+    expect(await planning.choose(QUERY, 0)).toMatchObject({ plan: SMALL, reasons: { source: "new", feasible: true } });
     expect(pauses()).toBe(1);
   });
 
   it("expects an answer as long as those of similar requests, within what was asked for", async () => {
     const { planning, problems } = createTestPlanning();
-    await planning.choose({ ...QUERY, maxTokens: 500, expectation: expectationOf(1, 40) });
-    await planning.choose({ ...QUERY, maxTokens: 21, expectation: expectationOf(2, 40) });
-    await planning.choose({ ...QUERY, maxTokens: 500 });
+    await planning.choose({ ...QUERY, maxTokens: 500, expectation: expectationOf(1, 40) }, 0);
+    await planning.choose({ ...QUERY, maxTokens: 21, expectation: expectationOf(2, 40) }, 0);
+    await planning.choose({ ...QUERY, maxTokens: 500 }, 0);
     expect(problems.map(({ workload }) => workload.outputTokens)).toEqual([40, 20, 256]);
   });
 
   it("plans once for requests that are alike", async () => {
     const { planning, problems } = createTestPlanning();
     const first = { ...QUERY, expectation: expectationOf(1, 5) };
-    await planning.choose(first);
-    expect((await planning.choose(first)).reasons?.source).toBe("cached");
-    await planning.choose({ ...QUERY, expectation: expectationOf(2, 5) });
+    await planning.choose(first, 0);
+    expect((await planning.choose(first, 0)).reasons?.source).toBe("cached");
+    await planning.choose({ ...QUERY, expectation: expectationOf(2, 5) }, 0);
     expect(problems).toHaveLength(2);
+  });
+
+  it("counts what went by until then as time to the first token", async () => {
+    const [at0, at7] = [createTestPlanning(), createTestPlanning({ now: 7 })];
+    const early = await at0.planning.choose(QUERY, 0);
+    const late = await at7.planning.choose(QUERY, 0);
+    const ttftMs = early.reasons?.predicted.ttftMs ?? 0;
+    expect(late.reasons?.predicted.ttftMs).toBeCloseTo(ttftMs + 7, 9);
   });
 });
 
 describe("choosing between a plan of its own and running functions", () => {
   it("takes running functions that meet the objectives for less than a start, and says what both cost", async () => {
     const { planning } = createTestPlanning({ plans: [SMALL], warm: [LARGE] });
-    const { plan, reasons } = await planning.choose(QUERY);
+    const { plan, reasons } = await planning.choose(QUERY, 0);
     expect(plan).toBe(LARGE);
     expect(reasons).toMatchObject({
       source: "warm",
@@ -123,20 +134,20 @@ describe("choosing between a plan of its own and running functions", () => {
   it("starts its own where that costs less", async () => {
     const huge = unsplit(65_536);
     const { planning } = createTestPlanning({ warm: [huge], prices: FREE_STARTS });
-    expect((await planning.choose(QUERY)).plan).toBe(SMALL);
+    expect((await planning.choose(QUERY, 0)).plan).toBe(SMALL);
   });
 
   it("starts its own where running functions miss an objective", async () => {
     const slo = { ttftMs: null, tpotMs: 12 };
     const { planning } = createTestPlanning({ plans: [LARGE], warm: [SMALL], slo });
-    expect(await planning.choose(QUERY)).toMatchObject({ plan: LARGE, reasons: { feasible: true } });
+    expect(await planning.choose(QUERY, 0)).toMatchObject({ plan: LARGE, reasons: { feasible: true } });
   });
 
   it("starts its own in the background once staying has cost as much as the start", async () => {
     const { planning, started } = createTestPlanning({ plans: [SMALL], warm: [unsplit(8192)] });
     const overpaid: number[] = [];
     while (started.length === 0 && overpaid.length < 100) {
-      const { reasons } = await planning.choose(QUERY);
+      const { reasons } = await planning.choose(QUERY, 0);
       const [own, running] = reasons?.candidates ?? [];
       const atStart = evaluate({ ...planning.problemOf(QUERY), isCold: false }, { plan: SMALL, devices: "cpu" });
       overpaid.push((running?.cost ?? 0) - atStart.cost);
@@ -154,21 +165,21 @@ describe("objectives that cannot be met", () => {
 
   it("fail the request by name if the policy is strict", async () => {
     const { planning } = createTestPlanning({ slo });
-    const error = await planning.choose(QUERY).catch((thrown: unknown) => thrown);
+    const error = await planning.choose(QUERY, 0).catch((thrown: unknown) => thrown);
     expect(isRemoeError(error) && error.code).toBe("PLAN_INFEASIBLE");
     expect((error as Error).message).toContain("time per output token");
   });
 
   it("get the plan that misses them least if it is not", async () => {
     const { planning } = createTestPlanning({ slo, policy: "best-effort", warm: [LARGE] });
-    const { plan, reasons } = await planning.choose(QUERY);
+    const { plan, reasons } = await planning.choose(QUERY, 0);
     expect(plan).toBe(LARGE);
     expect(reasons).toMatchObject({ feasible: false, violations: [{ objective: "tpot", limitMs: 1 }] });
   });
 
   it("by a cold start alone do not spoil the plan for later requests", async () => {
     const { planning, problems } = createTestPlanning({ slo: { ttftMs: 100, tpotMs: null }, policy: "best-effort" });
-    await planning.choose(QUERY);
+    await planning.choose(QUERY, 0);
     expect(problems.map(({ isCold }) => isCold)).toEqual([false, true]);
   });
 });
@@ -177,7 +188,7 @@ describe("the margin", () => {
   it("follows how predictions turn out", async () => {
     const { planning } = createTestPlanning();
     for (let i = 0; i < 30; i++) {
-      const choice = await planning.choose(QUERY);
+      const choice = await planning.choose(QUERY, 0);
       const { tpotMs = 0, ttftMs = 0 } = choice.reasons?.predicted ?? {};
       const timings = { queueMs: 5, ttftMs: 2 * ttftMs + 5, tpotMs: 3 * tpotMs };
       planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as RequestTrace);
@@ -189,7 +200,7 @@ describe("the margin", () => {
   it("learns nothing from requests that lost functions", async () => {
     const { planning } = createTestPlanning();
     for (let i = 0; i < 30; i++) {
-      const choice = await planning.choose(QUERY);
+      const choice = await planning.choose(QUERY, 0);
       const timings = { queueMs: 0, ttftMs: 1e6, tpotMs: 1e6 };
       planning.observe(choice, { timings, faults: { lostReplicas: 1, mainRestarts: 0 } } as RequestTrace);
     }

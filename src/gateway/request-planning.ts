@@ -31,6 +31,8 @@ export interface RequestPlanningOptions {
   readonly reuse: boolean;
   /** Comes back when streams had their turn. */
   readonly pause: () => Promise<void>;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
   /** Aborts starts that no request waits for. */
   readonly signal: AbortSignal;
 }
@@ -71,9 +73,10 @@ export class RequestPlanning implements PlanChooser {
     return planned.plan;
   }
 
-  async choose(query: PlanQuery): Promise<PlanChoice> {
-    const problem = this.problemOf(query);
-    const { planned, source } = await this.#plan(problem, query.expectation);
+  async choose(query: PlanQuery, began: number): Promise<PlanChoice> {
+    const asked = this.problemOf(query);
+    const { planned, source } = await this.#plan(asked, query.expectation);
+    const problem = delayed(asked, this.#options.clock() - began);
     const { deployments, policy } = this.#options;
     const warm = deployments.warmPlans().filter((plan) => plan !== planned.plan);
     const own = this.#candidate(problem, planned.plan, { source, isWarm: deployments.isWarm(planned.plan) });
@@ -145,6 +148,13 @@ export class RequestPlanning implements PlanChooser {
     // If it fails, requests that need it will say why.
     this.#options.deployments.start(planned.plan, this.#options.signal).catch(() => {});
   }
+}
+
+/** What went by before functions are acquired is part of the time to the first token. */
+function delayed(problem: PlanningProblem, ms: number): PlanningProblem {
+  const { profile } = problem;
+  const overhead = { ...profile.overhead, gatewayMs: profile.overhead.gatewayMs + ms };
+  return { ...problem, profile: { ...profile, overhead } };
 }
 
 function isFeasible({ evaluation }: Candidate): boolean {

@@ -2,6 +2,7 @@ import { toDemand } from "../planner/demand.ts";
 import type { ModelSizes, PlanningProblem } from "../planner/problem.ts";
 import type { Margin } from "../planner/slo-margin.ts";
 import { uniformMatrix } from "../predictor/activation-matrix.ts";
+import { countTokens } from "../predictor/count-tokens.ts";
 import { decodeSamples } from "../predictor/similar-prompts.ts";
 import type { Expectation } from "./learning.ts";
 import type { PlanQuery } from "./plan-choice.ts";
@@ -27,12 +28,12 @@ export function toProblem(base: ProblemBase, query: PlanQuery, margin: Margin): 
   };
 }
 
-/** Tokens after the first that similar requests generated, in the mean. */
-function expectedOutput(expectation: Expectation | null, { layers, expertsPerToken }: ModelSizes): number | null {
-  if (expectation === null || expectation.similar.length === 0) return null;
-  const pairs = expectation.similar.reduce(
-    (sum, { example, weight }) => sum + weight * example.decode.reduce((a, b) => a + b, 0),
-    0,
-  );
-  return Math.round(pairs / (layers * expertsPerToken));
+/** Tokens after the first that similar requests generated, in the mean; `null` where none of them was to answer. */
+function expectedOutput(expectation: Expectation | null, sizes: ModelSizes): number | null {
+  const answered = (expectation?.similar ?? [])
+    .map(({ example, weight }) => ({ tokens: countTokens(example.decode, sizes, sizes.expertsPerToken), weight }))
+    .filter(({ tokens }) => tokens > 0);
+  const total = answered.reduce((sum, { weight }) => sum + weight, 0);
+  if (total === 0) return null;
+  return Math.round(answered.reduce((sum, { tokens, weight }) => sum + weight * tokens, 0) / total);
 }

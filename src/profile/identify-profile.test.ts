@@ -79,6 +79,20 @@ describe("a profile identified from measurements of known times", () => {
     expect(callMs(1)).toBeCloseTo(0.05 + 4 * 0.2, 6);
   });
 
+  it("takes no less layer by layer than as a whole, however the noise falls", () => {
+    const measured = syntheticMeasurements(KNOWN);
+    const noisy = (slope: number) =>
+      measured.splitDecodes.map((point) => {
+        const median = point.tokenMs.median + slope * (point.remoteLayers - measured.shape.layers / 2);
+        return { ...point, tokenMs: { ...point.tokenMs, median } };
+      });
+    for (const slope of [-3, -0.5, 0.5, 3]) {
+      const { split, cpu, wire } = identifyProfile({ ...measured, splitDecodes: noisy(slope) }, SUBJECT).profile;
+      expect(timeAt(split.decodeToken, 1)).toBeGreaterThanOrEqual(timeAt(cpu.decodeToken, 1) - 1e-9);
+      expect(wire.callMs).toBeGreaterThan(0);
+    }
+  });
+
   it("has a spread of at least 1", () => {
     const { ttft, tpot } = identify().profile.spread;
     expect(ttft).toBeCloseTo(1.18, 6);

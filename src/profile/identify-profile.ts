@@ -40,7 +40,7 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
   const { machine, date, model, parallelStarts } = subject;
   const remote = identifyExperts(measured);
   const main = identifyMain(measured, remote.times);
-  const split = identifySplit(measured, remote.times);
+  const split = identifySplit(measured, { remote: remote.times, unsplit: main.times.decodeToken });
   const startsOf = (role: StartPoint["role"]) => measured.starts.filter((start) => start.role === role);
   const profile: CostProfile = {
     schemaVersion: 1,

@@ -1,6 +1,7 @@
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import type { ExpertTimes, MainTimes, SpeedCurve, WireTimes } from "../planner/cost-profile.ts";
 import { expertSpeed, NO_LOAD, prefillLayerTime } from "../planner/layer-time.ts";
+import { timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
 import type { Measurements, SplitDecodePoint } from "./measurements.ts";
 import { nonNegativeLeastSquares } from "./non-negative-least-squares.ts";
@@ -12,6 +13,13 @@ export interface IdentifiedSplit {
   readonly prefill: SpeedFit;
 }
 
+/** What is known before. */
+export interface KnownTimes {
+  readonly remote: ExpertTimes;
+  /** τ^f(1) of a main function that has every expert: layer by layer takes no less. */
+  readonly unsplit: SpeedCurve;
+}
+
 type Sources = Pick<Measurements, "shape" | "transfers" | "splitDecodes" | "splitPrefills" | "payloadHiddenStates">;
 
 /**
@@ -19,17 +27,20 @@ type Sources = Pick<Measurements, "shape" | "transfers" | "splitDecodes" | "spli
  * call's busy time and its way, in the others the local experts. Main functions of one processor with all layers remote
  * and with every other one tell τ^f and the way apart.
  */
-export function identifySplit(sources: Sources, remote: ExpertTimes): IdentifiedSplit {
+export function identifySplit(sources: Sources, { remote, unsplit }: KnownTimes): IdentifiedSplit {
   const points = sources.splitDecodes.filter(({ expertVcpus }) => expertVcpus === 1);
-  const wire = identifyWire(sources, points, remote);
+  const wire = identifyWire(sources, points, { remote, unsplit });
   const decode = fitSpeedCurves(
     points.map((point) => {
-      const knownMs = layersMs(point, { ...sources, remote }) + point.remoteLayers * wayMs(wire, sources);
-      return { vcpus: point.vcpus, factors: [1], ms: point.tokenMs.median - knownMs, scaleMs: point.tokenMs.median };
+      const { vcpus, remoteLayers } = point;
+      const callsMs = layersMs(point, { ...sources, remote }) + remoteLayers * wayMs(wire, sources);
+      const knownMs = timeAt(unsplit, vcpus) + callsMs;
+      return { vcpus, factors: [1], ms: point.tokenMs.median - knownMs, scaleMs: point.tokenMs.median };
     }),
   );
   const prefill = fitPrefill(sources, remote, wire);
-  const [decodeToken] = decode.curves as readonly [SpeedCurve];
+  const [more] = decode.curves as readonly [SpeedCurve];
+  const decodeToken = { ...more, ms: more.ms.map((ms, i) => ms + timeAt(unsplit, more.vcpus[i] as number)) };
   const [prefillPrompt, prefillToken] = prefill.curves as readonly [SpeedCurve, SpeedCurve];
   const experts = localTimes(remote);
   return { times: { decodeToken, prefillPrompt, prefillToken, experts }, wire, decode, prefill };
@@ -38,18 +49,23 @@ export function identifySplit(sources: Sources, remote: ExpertTimes): Identified
 function identifyWire(
   { shape, transfers, payloadHiddenStates }: Sources,
   points: readonly SplitDecodePoint[],
-  remote: ExpertTimes,
+  { remote, unsplit }: KnownTimes,
 ): WireTimes {
-  const [, perHiddenStateMs] = nonNegativeLeastSquares(
+  const [bareCallMs, perHiddenStateMs] = nonNegativeLeastSquares(
     transfers.map(({ hiddenStates, ms }) => [1 / ms.median, hiddenStates / ms.median]),
     transfers.map(() => 1),
   ) as readonly [number, number];
+  const bareWayMs = bareCallMs + (1 + shape.expertsPerToken) * perHiddenStateMs;
   const one = points.filter(({ vcpus }) => vcpus === 1);
-  const [, way] = nonNegativeLeastSquares(
+  // A call within a token takes no less than one in a row of calls.
+  const [, moreMs] = nonNegativeLeastSquares(
     one.map(({ remoteLayers }) => [1, remoteLayers]),
-    one.map((point) => point.tokenMs.median - layersMs(point, { shape, remote })),
+    one.map((point) => {
+      const knownMs = timeAt(unsplit, 1) + layersMs(point, { shape, remote }) + point.remoteLayers * bareWayMs;
+      return point.tokenMs.median - knownMs;
+    }),
   ) as readonly [number, number];
-  const callMs = Math.max(0, way - (1 + shape.expertsPerToken) * perHiddenStateMs);
+  const callMs = bareCallMs + moreMs;
   return { callMs, perHiddenStateMs, batchTokens: BATCH_TOKENS, payloadHiddenStates };
 }
 
