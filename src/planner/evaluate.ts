@@ -8,7 +8,6 @@ import {
   type LayerTime,
   loadOf,
   NO_LOAD,
-  type PrefillLoad,
   prefillLayerTime,
 } from "./layer-time.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
@@ -155,15 +154,17 @@ function decodeReplicas(own: LayerPlan): number {
 function prefillLoads({ sizes, demand, workload }: PlanningProblem, layer: number, own: LayerPlan | undefined) {
   const rows = workload.promptTokens * sizes.expertsPerToken;
   const shares = demand.matrix.subarray(layer * sizes.experts, (layer + 1) * sizes.experts);
-  const isRemote = new Set(own?.remote);
-  const local = [...shares.keys()].filter((expert) => !isRemote.has(expert));
+  const isRemote = new Uint8Array(sizes.experts);
+  for (const expert of own?.remote ?? []) isRemote[expert] = 1;
+  let local = NO_LOAD;
+  for (let expert = 0; expert < sizes.experts; expert++) {
+    if (isRemote[expert] === 0) local = addLoads(local, loadOf(shares[expert] as number, rows));
+  }
   const given = own === undefined ? [] : prefillReplicas(own, (expert) => rows * (shares[expert] as number));
-  const loadOfAll = (experts: readonly number[]): PrefillLoad => {
-    let all = NO_LOAD;
-    for (const expert of experts) all = addLoads(all, loadOf(shares[expert] as number, rows));
-    return all;
-  };
-  return { local: loadOfAll(local), remote: given.map(loadOfAll) };
+  const remote = given.map((experts) =>
+    experts.reduce((all, expert) => addLoads(all, loadOf(shares[expert] as number, rows)), NO_LOAD),
+  );
+  return { local, remote };
 }
 
 /** Whom prefill asks: experts that several replicas hold go, longest first, to the least loaded of these (LPT). */

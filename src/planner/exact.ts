@@ -1,4 +1,4 @@
-import { createWholePlanner } from "./baselines/whole-planner.ts";
+import { UNSPLIT } from "./baselines/whole-planner.ts";
 import { chooseCheapest, isBetter, type Merit } from "./choose-cheapest.ts";
 import { splitDevices } from "./evaluate.ts";
 import type { Decision } from "./evaluation.ts";
@@ -21,7 +21,7 @@ export const exact: Planner = {
   *plan(problem) {
     const times = new OptionTimes(allOptions(problem));
     const decisions: (Decision | null)[] = [];
-    for (const devices of ["cpu", "mix"] as const) decisions.push(yield* createWholePlanner(devices).plan(problem));
+    for (const planner of UNSPLIT) decisions.push(yield* planner.plan(problem));
     for (const isKept of [true, false]) {
       for (const memoryMb of problem.specs.main) decisions.push(yield* bestOf(times, memoryMb, isKept));
       const found = decisions.filter((decision) => decision !== null);
@@ -48,7 +48,8 @@ function allOptions(problem: PlanningProblem): OptionGrid {
   const demands = sizes.expertMb.map((_, layer) => new LayerDemand(problem, layer));
   const replicas = Array.from({ length: specs.maxReplicas }, (_, i) => i + 1);
   const columns = replicas.flatMap((z) => specs.experts.map((memoryMb) => ({ memoryMb, replicas: z })));
-  const counts = Array.from({ length: sizes.experts + 1 }, (_, r) => r);
+  const all = Array.from({ length: sizes.experts + 1 }, (_, r) => r);
+  const counts = demands.map(() => all);
   const grid = new OptionGrid(problem, demands, { counts, columns });
   for (const layer of demands.keys()) grid.fillLayer(layer);
   return grid;
@@ -75,7 +76,7 @@ function* bestOf(times: OptionTimes, memoryMb: number, isKept: boolean): Generat
   }
   const fitting = partials.filter(({ unsavedMb }) => unsavedMb <= 0);
   const finalists = areStartsAlone(problem) ? best(fitting, (partial) => meritOf(problem, main, partial)) : fitting;
-  return decideSplit(times.grid, memoryMb, finalists);
+  return yield* decideSplit(times.grid, memoryMb, finalists);
 }
 
 /** Starts that slow each other down are no sum or maximum of the layers' own. */
@@ -87,7 +88,8 @@ function areStartsAlone({ isCold, profile }: PlanningProblem): boolean {
 function layerOptions({ grid, decodeMs, prefillMs }: OptionTimes, budget: Budget, layer: number): Partial[] {
   const { slo, workload } = grid.problem;
   const isTpotAsked = slo.tpotMs !== null && workload.outputTokens > 0;
-  const options = Array.from({ length: grid.width }, (_, i) => layer * grid.width + i);
+  const first = grid.firstOf(layer);
+  const options = Array.from({ length: grid.firstOf(layer + 1) - first }, (_, i) => first + i);
   return options
     .filter((at) => Number.isFinite(grid.cost[at]))
     .map((at) => ({
@@ -95,10 +97,10 @@ function layerOptions({ grid, decodeMs, prefillMs }: OptionTimes, budget: Budget
         (grid.cost[at] as number) +
         budget.tokenPrice * (decodeMs[at] as number) +
         budget.prefillPrice * (prefillMs[at] as number) -
-        budget.savedPrice * grid.savedMbOf(at),
+        budget.savedPrice * grid.rowOf(at).savedMb,
       tokenMs: isTpotAsked ? (decodeMs[at] as number) : 0,
       prefillMs: slo.ttftMs === null ? 0 : (prefillMs[at] as number),
-      unsavedMb: -grid.savedMbOf(at),
+      unsavedMb: -grid.rowOf(at).savedMb,
       longestStartMs: slo.ttftMs === null ? 0 : (grid.longestStartMs[at] as number),
       options: [at],
     }));

@@ -19,7 +19,9 @@ export function packLayers(plan: Plan, sizes: ModelSizes): Plan {
   const bins: Bin[] = [];
   const weighted = plan.layers.map((layer) => ({ layer, weightsMb: weightsMb(layer, sizes) }));
   const largest = ({ weightsMb }: (typeof weighted)[number]): number => Math.max(0, ...weightsMb);
-  for (const { layer, weightsMb } of weighted.sort((a, b) => largest(b) - largest(a) || a.layer.layer - b.layer.layer)) {
+  for (const { layer, weightsMb } of weighted.sort(
+    (a, b) => largest(b) - largest(a) || a.layer.layer - b.layer.layer,
+  )) {
     const bin = bins.find((packed) => hasRoom(packed, layer, weightsMb));
     if (bin === undefined) bins.push({ layers: [layer], heldMb: weightsMb.map((mb) => sizes.expertsBaseMb + mb) });
     else {

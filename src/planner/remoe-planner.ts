@@ -1,4 +1,4 @@
-import { createWholePlanner } from "./baselines/whole-planner.ts";
+import { UNSPLIT } from "./baselines/whole-planner.ts";
 import { chooseCheapest } from "./choose-cheapest.ts";
 import type { Decision } from "./evaluation.ts";
 import { searchSplit } from "./joint/split-search.ts";
@@ -12,8 +12,7 @@ export const remoe: Planner = {
   name: "remoe",
   *plan(problem) {
     const decisions: (Decision | null)[] = [];
-    for (const devices of ["cpu", "mix", "gpu"] as const)
-      decisions.push(yield* createWholePlanner(devices).plan(problem));
+    for (const planner of UNSPLIT) decisions.push(yield* planner.plan(problem));
     decisions.push(yield* searchSplit(problem));
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);

@@ -57,21 +57,18 @@ function countMembers({ experts, weights }: RoutedSets, order: ArrayLike<number>
   const total = totalOf(weights);
   const own = new Int32Array(k);
   for (let token = 0; token < weights.length; token++) {
-    for (let i = 0; i < k; i++) insert(own, i, places[experts[token * k + i] as number] as number);
+    for (let i = 0; i < k; i++) own[i] = places[experts[token * k + i] as number] as number;
     const share = (weights[token] as number) / total;
     for (let i = 0; i < k; i++) {
-      const at = i * order.length + (own[i] as number);
+      const place = own[i] as number;
+      let earlier = 0;
+      // The sign of a difference instead of a comparison: so short a loop spends its time on mispredicted branches.
+      for (let j = 0; j < k; j++) earlier += ((own[j] as number) - place) >>> 31;
+      const at = earlier * order.length + place;
       counts[at] = (counts[at] as number) + share;
     }
   }
   return counts;
-}
-
-/** Puts a value among the first `size`, which ascend: for so few far faster than to sort them. */
-function insert(values: Int32Array, size: number, value: number): void {
-  let at = size;
-  for (; at > 0 && (values[at - 1] as number) > value; at--) values[at] = values[at - 1] as number;
-  values[at] = value;
 }
 
 /** @throws RangeError when it is 0: of such a layer nothing is known, and its shares would not be numbers */

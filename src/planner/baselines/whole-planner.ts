@@ -32,3 +32,6 @@ function hasHardware({ profile }: PlanningProblem, devices: Devices): boolean {
 function hostNeedMb({ sizes }: PlanningProblem, devices: Devices): number {
   return devices === "gpu" ? sizes.mainBaseMb : mainNeedMb(sizes, devices, []);
 }
+
+/** Everything in one function, on whatever hardware there is. */
+export const UNSPLIT: readonly Planner[] = (["cpu", "mix", "gpu"] as const).map(createWholePlanner);

@@ -50,10 +50,10 @@ const TRIES = 8;
  */
 export function* combine(input: CombineInput): Generator<void, Combination[], void> {
   const { times, budget, relaxed, beam } = input;
-  const longestStartMs = budget.readyMs - leastPrefillMs(times);
+  if (relaxed.bound >= input.below) return [];
   const shortlists: Shortlist[] = [];
   for (const layer of times.grid.demands.keys()) {
-    shortlists.push(shortlist({ times, budget, relaxed, longestStartMs }, layer, beam.options));
+    shortlists.push(shortlist({ times, budget, relaxed }, layer, beam.options));
     yield;
   }
   if (shortlists.some(({ options }) => options.length === 0)) return [];
@@ -67,15 +67,6 @@ export function* combine(input: CombineInput): Generator<void, Combination[], vo
 }
 
 const NOTHING: Sums = { savedMb: 0, tokenMs: 0, ttftMs: 0, prefillMs: 0, startMs: 0 };
-
-/** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */
-function leastPrefillMs({ grid, prefillMs }: OptionTimes): number {
-  if (!grid.problem.isCold) return 0;
-  return grid.demands.reduce((sum, _, layer) => {
-    const own = prefillMs.subarray(layer * grid.width, (layer + 1) * grid.width);
-    return sum + own.reduce((a, b, i) => (Number.isFinite(grid.cost[layer * grid.width + i]) ? Math.min(a, b) : a));
-  }, 0);
-}
 
 /** The most that layers from each on can save, and the least they can take. [layers + 1] */
 function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[] {
@@ -96,7 +87,7 @@ function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[
 
 function sumsOf({ times, budget }: CombineInput, option: number): Sums {
   const { grid, decodeMs, prefillMs } = times;
-  const savedMb = grid.savedMbOf(option);
+  const { savedMb } = grid.rowOf(option);
   return {
     savedMb,
     tokenMs: decodeMs[option] as number,
@@ -166,7 +157,7 @@ function toCombination({ times, budget }: CombineInput, last: State): Combinatio
       budget.tokenPrice * (decodeMs[option] as number) +
       budget.prefillPrice * (prefillMs[option] as number) +
       (grid.cost[option] as number) -
-      budget.savedPrice * grid.savedMbOf(option);
+      budget.savedPrice * grid.rowOf(option).savedMb;
   }
   return { options, cost };
 }

@@ -11,34 +11,42 @@ export interface Chosen {
   readonly options: readonly number[];
 }
 
-/** The best of some choices beside one main function, as `evaluate` says; `null` of none. */
-export function decideSplit(grid: OptionGrid, memoryMb: number, choices: readonly Chosen[]): Decision | null {
+/** The best of some choices beside one main function, as `evaluate` says; `null` of none. Yields after each. */
+export function* decideSplit(
+  grid: OptionGrid,
+  memoryMb: number,
+  choices: readonly Chosen[],
+): Generator<void, Decision | null, void> {
   const { problem, demands } = grid;
+  const devices = splitDevices(problem.profile);
   const shares = (layer: number, remote: readonly number[]): Float64Array =>
     (demands[layer] as LayerDemand).shares(remote.length);
-  const decisions = choices.flatMap((chosen) =>
-    toPlans(grid, memoryMb, chosen).map((plan): Decision => {
-      const placement = { plan, devices: splitDevices(problem.profile) };
+  const decisions: Decision[] = [];
+  for (const chosen of choices) {
+    for (const plan of toPlans(grid, memoryMb, chosen)) {
+      const placement = { plan, devices };
       const evaluation = evaluate(problem, placement, shares);
-      return { placement, evaluation, feasible: evaluation.violations.length === 0 };
-    }),
-  );
+      decisions.push({ placement, evaluation, feasible: evaluation.violations.length === 0 });
+    }
+    yield;
+  }
   return decisions.length === 0 ? null : chooseCheapest(decisions);
 }
 
 /** Shared functions first; where starting them may take longer, also one for each layer. */
 function toPlans(grid: OptionGrid, memoryMb: number, { options }: Chosen): Plan[] {
   const layers = options
-    .map((option) => grid.choiceOf(option))
-    .filter(({ remote }) => remote > 0)
-    .map(({ layer, remote, column }) => {
+    .filter((option) => grid.rowOf(option).remote > 0)
+    .map((option) => {
+      const { layer, remote } = grid.rowOf(option);
+      const { memoryMb: layerMb, replicas } = grid.columnOf(option);
       const demand = grid.demands[layer] as LayerDemand;
       return {
         layer,
         remote: demand.order.slice(0, remote).sort((a, b) => a - b),
         function: `experts-${layer}`,
-        memoryMb: column.memoryMb,
-        replicas: demand.replicas(remote, column.replicas),
+        memoryMb: layerMb,
+        replicas: demand.replicas(remote, replicas),
       };
     });
   const plan = { specMain: { memoryMb }, layers };

@@ -1,13 +1,5 @@
 import type { PlanningProblem } from "../problem.ts";
-import type { Column, OptionGrid } from "./option-grid.ts";
-
-/** r, and (y, z), that a grid looks at. */
-export interface GridChoices {
-  /** Ascending from 0. */
-  readonly counts: readonly number[];
-  /** Of equal replicas together. */
-  readonly columns: readonly Column[];
-}
+import type { GridChoices, OptionGrid } from "./option-grid.ts";
 
 const COARSE_COUNTS = 17;
 const COARSE_SIZES = 8;
@@ -15,14 +7,11 @@ const COARSE_SIZES = 8;
 /** A few of all choices, or all of them where they are few. */
 export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & { readonly isComplete: boolean } {
   const counts = spread(sizes.experts + 1, COARSE_COUNTS);
-  const memories = sizeIndices(specs.experts);
+  const memories = spread(specs.experts.length, COARSE_SIZES).map((i) => specs.experts[i] as number);
   const replicas = [...new Set([1, Math.min(2, specs.maxReplicas), specs.maxReplicas])];
   return {
-    counts,
-    columns: columnsOf(
-      replicas,
-      memories.map((i) => specs.experts[i] as number),
-    ),
+    counts: sizes.expertMb.map(() => counts),
+    columns: replicas.flatMap((z) => memories.map((memoryMb) => ({ memoryMb, replicas: z }))),
     isComplete:
       counts.length === sizes.experts + 1 &&
       memories.length === specs.experts.length &&
@@ -30,42 +19,47 @@ export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & 
   };
 }
 
-/** All r, and what lies around the columns that options chose from a coarse grid. */
+/** What lies between the coarse neighbours of what options of a coarse grid choose; of r also all coarse ones. */
 export function fineChoices(
   { sizes, specs }: PlanningProblem,
   coarse: OptionGrid,
   options: readonly number[],
 ): GridChoices {
-  const chosen = options.map((option) => coarse.choiceOf(option)).filter(({ remote }) => remote > 0);
-  const indices = sizeIndices(specs.experts);
-  const near = new Set(
-    chosen.flatMap(({ column }) => {
-      const at = indices.findIndex((i) => specs.experts[i] === column.memoryMb);
-      const from = (indices[at - 1] ?? -1) + 1;
-      return specs.experts.slice(from, indices[at + 1] ?? specs.experts.length);
-    }),
-  );
-  const memories = specs.experts.filter((memoryMb) => near.has(memoryMb));
-  const replicas = new Set([1, ...chosen.map(({ column }) => column.replicas)]);
+  const coarseCounts = spread(sizes.experts + 1, COARSE_COUNTS);
+  const coarseSizes = spread(specs.experts.length, COARSE_SIZES);
+  const counts = sizes.expertMb.map(() => new Set(coarseCounts));
+  const columns = new Map<number, Set<number>>([[1, new Set()]]);
+  for (const option of new Set(options)) {
+    const { layer, remote } = coarse.rowOf(option);
+    const { memoryMb, replicas } = coarse.columnOf(option);
+    for (const r of around(coarseCounts, remote)) counts[layer]?.add(r);
+    if (remote === 0) continue;
+    const sizesOfColumn = columns.get(replicas) ?? new Set();
+    for (const i of around(coarseSizes, specs.experts.indexOf(memoryMb))) sizesOfColumn.add(i);
+    columns.set(replicas, sizesOfColumn);
+  }
   return {
-    counts: Array.from({ length: sizes.experts + 1 }, (_, r) => r),
-    columns: columnsOf(
-      [...replicas].sort((a, b) => a - b),
-      memories,
+    counts: counts.map(ascending),
+    columns: ascending(columns.keys()).flatMap((replicas) =>
+      ascending(columns.get(replicas) ?? []).map((i) => ({ memoryMb: specs.experts[i] as number, replicas })),
     ),
   };
-}
-
-function columnsOf(replicas: readonly number[], memories: readonly number[]): Column[] {
-  return replicas.flatMap((z) => memories.map((memoryMb) => ({ memoryMb, replicas: z })));
-}
-
-function sizeIndices(specs: readonly number[]): number[] {
-  return spread(specs.length, COARSE_SIZES);
 }
 
 /** At most so many of 0 … length − 1, with both ends. */
 function spread(length: number, most: number): number[] {
   if (length <= most) return Array.from({ length }, (_, i) => i);
   return Array.from({ length: most }, (_, i) => Math.round((i * (length - 1)) / (most - 1)));
+}
+
+/** What is between the neighbours of one of some ascending numbers, with itself. */
+function around(numbers: readonly number[], number: number): number[] {
+  const at = numbers.indexOf(number);
+  const from = (numbers[at - 1] ?? number - 1) + 1;
+  const end = numbers[at + 1] ?? number + 1;
+  return Array.from({ length: end - from }, (_, i) => from + i);
+}
+
+function ascending(numbers: Iterable<number>): number[] {
+  return [...numbers].sort((a, b) => a - b);
 }

@@ -11,6 +11,8 @@ export interface RelaxedMain {
   readonly memoryMb: number;
   readonly budget: Budget;
   readonly relaxed: Relaxed;
+  /** At prices that keep the limits better, where those are others. */
+  readonly kept: Relaxed | null;
 }
 
 /** Looks for the best options of a grid beside one main function after the other. */
@@ -32,8 +34,8 @@ export class GridSearch {
     const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
     const budget = budgetOf(problem, main);
     yield* this.#times.fill(main);
-    const relaxed = yield* this.#relaxation.solve(budget);
-    return relaxed === null ? null : { memoryMb, budget, relaxed };
+    const [relaxed, kept = null] = yield* this.#relaxation.solve(budget);
+    return relaxed === undefined ? null : { memoryMb, budget, relaxed, kept };
   }
 
   /** Of the main function relaxed last. */

@@ -4,6 +4,7 @@ import {
   expertSpeed,
   type LayerHardware,
   NO_LOAD,
+  type PrefillLoad,
   prefillLayerTime,
 } from "../layer-time.ts";
 import type { PlanningProblem } from "../problem.ts";
@@ -17,45 +18,63 @@ export interface Column {
   readonly replicas: number;
 }
 
+/** Some of a layer's experts remote. */
+export interface GridRow {
+  readonly layer: number;
+  /** r_l */
+  readonly remote: number;
+  /** Local memory this saves, in MiB. */
+  readonly savedMb: number;
+  /** P(j of a token's rows are remote), j = 0 … k. [k + 1] */
+  readonly shares: Float64Array;
+  /** What prefill leaves to the main function. */
+  readonly local: PrefillLoad;
+}
+
 interface PricedColumn extends Column {
   readonly hardware: LayerHardware;
   readonly rate: Rate;
 }
 
+/** What a grid looks at. */
+export interface GridChoices {
+  /** r_l, ascending from 0. [layers] */
+  readonly counts: readonly (readonly number[])[];
+  /** Of equal replicas together. */
+  readonly columns: readonly Column[];
+}
+
 /**
- * What each layer's experts may run on: r_l of them remote (rows), with memory y_l and z_l replicas (columns). Holds what
- * does not depend on the main function. An option that cannot be costs Infinity; so does all but the first column of the
- * row without remote experts.
+ * What each layer's experts may run on: r_l of them remote (rows, one layer's after the other's), with memory y_l and z_l
+ * replicas (columns). Holds what does not depend on the main function. An option that cannot be costs Infinity; so does
+ * all but the first column of a row without remote experts.
  */
 export class OptionGrid {
   readonly problem: PlanningProblem;
   readonly demands: readonly LayerDemand[];
-  /** r, ascending from 0. */
-  readonly counts: readonly number[];
+  readonly rows: readonly GridRow[];
+  /** Each layer's first row, and how many rows there are. [layers + 1] */
+  readonly firstRows: readonly number[];
   readonly columns: readonly PricedColumn[];
-  /** Of the expert function: prefill, decode and, where they are billed, starts. [layers × counts × columns] */
+  /** Of the expert function: prefill, decode and, where they are billed, starts. [rows × columns] */
   readonly cost: Float64Array;
-  /** What prefill waits for the replicas. [layers × counts × columns] */
+  /** What prefill waits for the replicas. [rows × columns] */
   readonly waitMs: Float64Array;
-  /** Starts of all replicas together, and the longest; 0 when warm. [layers × counts × columns] */
+  /** Starts of all replicas together, and the longest; 0 when warm. [rows × columns] */
   readonly startMs: Float64Array;
   readonly longestStartMs: Float64Array;
-  /** P(j of a token's rows are remote), j = 0 … k. [layers × counts] */
-  readonly shares: readonly Float64Array[];
   /** Cost of a token's decode with j rows remote, all N^out of them. [k + 1 × columns] */
   readonly #decodeCost: Float64Array;
 
-  constructor(
-    problem: PlanningProblem,
-    demands: readonly LayerDemand[],
-    { counts, columns }: { readonly counts: readonly number[]; readonly columns: readonly Column[] },
-  ) {
+  constructor(problem: PlanningProblem, demands: readonly LayerDemand[], { counts, columns }: GridChoices) {
     this.problem = problem;
     this.demands = demands;
-    this.counts = counts;
     this.columns = columns.map((column) => priceColumn(problem, column));
-    this.shares = demands.flatMap((demand) => counts.map((count) => demand.shares(count)));
-    const size = demands.length * counts.length * columns.length;
+    this.rows = counts.flatMap((own, layer) => own.map((remote) => toRow(problem, demands, { layer, remote })));
+    const firstRows = [0];
+    for (const own of counts) firstRows.push((firstRows.at(-1) as number) + own.length);
+    this.firstRows = firstRows;
+    const size = this.rows.length * columns.length;
     this.cost = new Float64Array(size).fill(Number.POSITIVE_INFINITY);
     this.waitMs = new Float64Array(size);
     this.startMs = new Float64Array(size);
@@ -63,46 +82,33 @@ export class OptionGrid {
     this.#decodeCost = this.#decodeCosts();
   }
 
-  /** Options of a layer. */
-  get width(): number {
-    return this.counts.length * this.columns.length;
+  /** The first option of a layer; of the layer after the last, how many there are. */
+  firstOf(layer: number): number {
+    return (this.firstRows[layer] as number) * this.columns.length;
   }
 
-  /** Local memory that the options of one row save, in MiB. */
-  savedMb(layer: number, row: number): number {
-    return (this.counts[row] as number) * (this.problem.sizes.expertMb[layer] as number);
+  rowOf(option: number): GridRow {
+    return this.rows[Math.floor(option / this.columns.length)] as GridRow;
   }
 
-  savedMbOf(option: number): number {
-    return this.savedMb(Math.floor(option / this.width), this.rowOf(option));
-  }
-
-  rowOf(option: number): number {
-    return Math.floor((option % this.width) / this.columns.length);
-  }
-
-  /** R_l, y_l and z_l of an option. */
-  choiceOf(option: number): { readonly layer: number; readonly remote: number; readonly column: Column } {
-    return {
-      layer: Math.floor(option / this.width),
-      remote: this.counts[this.rowOf(option)] as number,
-      column: this.columns[option % this.columns.length] as Column,
-    };
+  /** y_l and z_l of an option. */
+  columnOf(option: number): Column {
+    return this.columns[option % this.columns.length] as Column;
   }
 
   /** Must have been called for every layer before any is read. */
   fillLayer(layer: number): void {
-    for (const [row, count] of this.counts.entries()) {
-      if (count === 0) this.cost[layer * this.width + row * this.columns.length] = 0;
-      else this.#fillRow(layer, row, count);
+    for (let row = this.firstRows[layer] as number; row < (this.firstRows[layer + 1] as number); row++) {
+      const own = this.rows[row] as GridRow;
+      if (own.remote === 0) this.cost[row * this.columns.length] = 0;
+      else this.#fillRow(row * this.columns.length, own);
     }
   }
 
-  #fillRow(layer: number, row: number, count: number): void {
+  #fillRow(first: number, { layer, remote: count, shares }: GridRow): void {
     const { sizes } = this.problem;
     const demand = this.demands[layer] as LayerDemand;
     const expertMb = sizes.expertMb[layer] as number;
-    const shares = this.shares[layer * this.counts.length + row] as Float64Array;
     const { promptTokens } = this.problem.workload;
     let split = { z: 0, weightsMb: [] as number[], remote: [] as ReplicaLoad[] };
     for (const [c, column] of this.columns.entries()) {
@@ -112,7 +118,7 @@ export class OptionGrid {
         split = { z: column.replicas, weightsMb: remote.map(({ experts }) => experts * expertMb), remote };
       }
       if (sizes.expertsBaseMb + Math.max(...split.weightsMb) > column.memoryMb) continue;
-      const at = layer * this.width + row * this.columns.length + c;
+      const at = first + c;
       const prefill = prefillLayerTime({ promptTokens, local: NO_LOAD, remote: split.remote }, column.hardware);
       this.waitMs[at] = prefill.ms;
       this.cost[at] =
@@ -149,6 +155,16 @@ export class OptionGrid {
       return outputTokens * (billedMs * rate.perMs + calls * rate.perCall);
     });
   }
+}
+
+function toRow(
+  { sizes }: PlanningProblem,
+  demands: readonly LayerDemand[],
+  { layer, remote }: Pick<GridRow, "layer" | "remote">,
+): GridRow {
+  const demand = demands[layer] as LayerDemand;
+  const savedMb = remote * (sizes.expertMb[layer] as number);
+  return { layer, remote, savedMb, shares: demand.shares(remote), local: demand.local(remote) };
 }
 
 /** Decode of a token's experts with exactly j rows remote, by each column. [k + 1 × columns] */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../../core/random.ts";
 import { evaluate, splitDevices } from "../evaluate.ts";
+import { planNow } from "../planner.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { randomInstance } from "../testing/random-instance.ts";
 import { budgetOf } from "./budget.ts";
@@ -13,7 +14,8 @@ import { OptionTimes } from "./option-times.ts";
 function tablesOf(problem: PlanningProblem, memoryMb: number) {
   const demands = problem.sizes.expertMb.map((_, layer) => new LayerDemand(problem, layer));
   const columns = [1, 2].flatMap((replicas) => problem.specs.experts.map((mb) => ({ memoryMb: mb, replicas })));
-  const counts = Array.from({ length: problem.sizes.experts + 1 }, (_, r) => r);
+  const all = Array.from({ length: problem.sizes.experts + 1 }, (_, r) => r);
+  const counts = demands.map(() => all);
   const grid = new OptionGrid(problem, demands, { counts, columns });
   for (const layer of demands.keys()) grid.fillLayer(layer);
   const { profile } = problem;
@@ -31,13 +33,16 @@ describe("a grid's tables", () => {
       const memoryMb = Math.max(...problem.specs.main);
       const { grid, times, main, budget } = tablesOf(problem, memoryMb);
       const options = grid.demands.map((_, layer) => {
-        const possible = Array.from({ length: grid.width }, (__, i) => layer * grid.width + i).filter((at) =>
-          Number.isFinite(grid.cost[at]),
-        );
+        const first = grid.firstOf(layer);
+        const options = Array.from({ length: grid.firstOf(layer + 1) - first }, (__, i) => first + i);
+        const possible = options.filter((at) => Number.isFinite(grid.cost[at]));
         return possible[Math.floor(random() * possible.length)] as number;
       });
       const total = (of: (option: number) => number): number => options.reduce((sum, option) => sum + of(option), 0);
-      const placement = decideSplit(grid, memoryMb, [{ options }])?.placement;
+      const placement = planNow(
+        { name: "given", plan: () => decideSplit(grid, memoryMb, [{ options }]) },
+        problem,
+      )?.placement;
       if (placement === undefined || placement.plan.layers.length === 0) continue;
       const alone = placement.plan.layers.map((layer) => ({ ...layer, function: `experts-${layer.layer}` }));
       const said = evaluate(problem, { ...placement, plan: { ...placement.plan, layers: alone } });
@@ -49,7 +54,7 @@ describe("a grid's tables", () => {
         budget.baseCost +
         budget.tokenPrice * tokenMs +
         budget.prefillPrice * prefillMs +
-        total((at) => (grid.cost[at] as number) - budget.savedPrice * grid.savedMbOf(at));
+        total((at) => (grid.cost[at] as number) - budget.savedPrice * grid.rowOf(at).savedMb);
       expect(cost / said.cost).toBeCloseTo(1, 9);
     }
   });

@@ -1,13 +1,13 @@
-import { prefillBusyMs } from "../layer-time.ts";
+import { type ExpertSpeed, prefillBusyMs } from "../layer-time.ts";
 import type { MainFunction } from "./main-function.ts";
-import { decodeByRows, type OptionGrid } from "./option-grid.ts";
+import { decodeByRows, type GridRow, type OptionGrid } from "./option-grid.ts";
 
 /** What a grid's options take beside one main function. */
 export class OptionTimes {
   readonly grid: OptionGrid;
-  /** GT^e of one token. [layers × counts × columns] */
+  /** GT^e of one token. [rows × columns] */
   readonly decodeMs: Float64Array;
-  /** PT^e [layers × counts × columns] */
+  /** PT^e [rows × columns] */
   readonly prefillMs: Float64Array;
 
   constructor(grid: OptionGrid) {
@@ -18,22 +18,28 @@ export class OptionTimes {
 
   /** Replaces what another main function left; layer by layer. */
   *fill({ local }: MainFunction): Generator<void, void, void> {
-    const { grid, prefillMs } = this;
-    const { waitMs } = grid;
     const rowsMs = Float64Array.from(
-      decodeByRows(grid, ({ hardware }) => ({ ...hardware, local })),
+      decodeByRows(this.grid, ({ hardware }) => ({ ...hardware, local })),
       ({ ms }) => ms,
     );
-    const columns = grid.columns.length;
-    let [row, at] = [0, 0];
-    for (const demand of grid.demands) {
-      for (const count of grid.counts) {
-        this.#fillDecode(at, grid.shares[row++] as Float64Array, rowsMs);
-        const localMs = prefillBusyMs(demand.local(count), local);
-        for (let c = at; c < at + columns; c++) prefillMs[c] = Math.max(localMs, waitMs[c] as number);
-        at += columns;
-      }
+    for (const layer of this.grid.demands.keys()) {
+      this.#fillLayer(layer, local, rowsMs);
       yield;
+    }
+  }
+
+  #fillLayer(layer: number, local: ExpertSpeed, rowsMs: Float64Array): void {
+    const { grid, prefillMs } = this;
+    const { waitMs, firstRows } = grid;
+    const columns = grid.columns.length;
+    const end = firstRows[layer + 1] as number;
+    for (let row = firstRows[layer] as number; row < end; row++) {
+      const own = grid.rows[row] as GridRow;
+      this.#fillDecode(row * columns, own.shares, rowsMs);
+      const localMs = prefillBusyMs(own.local, local);
+      for (let at = row * columns; at < (row + 1) * columns; at++) {
+        prefillMs[at] = Math.max(localMs, waitMs[at] as number);
+      }
     }
   }
 

@@ -13,6 +13,8 @@ export interface Relaxed {
   readonly multipliers: Multipliers;
   /** No choice within the budget costs less. */
   readonly bound: number;
+  /** Options whose start takes longer are of no use. */
+  readonly longestStartMs: number;
   /** In the budget's terms. */
   readonly tokenMs: number;
   readonly ttftMs: number;
@@ -22,87 +24,94 @@ export interface Relaxed {
 
 type TimeLimit = "token" | "ttft";
 
-/** Fourfold steps until a limit is taken to be out of reach. */
-const STEPS_UP = 12;
-const HALVINGS = 8;
-const MEMORY_HALVINGS = 32;
+/** A price, in times the price of that time itself, that leaves little but how to keep a limit. */
+const PROHIBITIVE = 1e6;
+const TANGENTS = 8;
+/** A little above the best price limits hold, a little below they do not. */
+const ABOVE = 1 + 1e-4;
 const ROUNDS = 3;
+/** Bounds this much apart count as equal. */
+const TOLERANCE = 1e-4;
 
 /**
  * Lagrangian relaxation of what goes with one main function: with a price on each shared limit, every layer chooses for
  * itself. At given prices of time the best price of memory comes from the lower convex hulls of the layers' costs over
- * what they save; the prices of time are bisected in turn. Wherever that stops, it is a lower bound.
+ * what they save; the prices of time are raised in turn. Wherever that stops, it is a lower bound.
  */
 export class Relaxation {
   readonly #times: OptionTimes;
-  readonly #rows: number;
-  /** At the present prices, the least cost of a row's columns, and which that is. [layers × counts] */
+  /** At the present prices, the least cost of a row's columns, and which option that is. [rows] */
   readonly #costs: Float64Array;
-  readonly #columns: Int32Array;
-  /** Rows on each layer's hull, ascending. [layers × counts], [layers] */
+  readonly #options: Int32Array;
+  /** Rows on each layer's hull, ascending, from its first row's place on. [rows], [layers] */
   readonly #hulls: Int32Array;
   readonly #hullSizes: Int32Array;
-  /** Cost of a MiB saved from one row of a hull to its next. [layers × counts] */
+  /** Cost of a MiB saved from one row of a hull to its next. [rows] */
   readonly #slopes: Float64Array;
-  /** [layers × counts] */
+  /** [rows] */
   readonly #savedMb: Float64Array;
+  #longestStartMs = Number.POSITIVE_INFINITY;
 
   constructor(times: OptionTimes) {
-    const { counts, demands } = times.grid;
-    const size = demands.length * counts.length;
+    const { rows, demands } = times.grid;
     this.#times = times;
-    this.#rows = counts.length;
-    this.#costs = new Float64Array(size);
-    this.#columns = new Int32Array(size);
-    this.#hulls = new Int32Array(size);
+    this.#costs = new Float64Array(rows.length);
+    this.#options = new Int32Array(rows.length);
+    this.#hulls = new Int32Array(rows.length);
     this.#hullSizes = new Int32Array(demands.length);
-    this.#slopes = new Float64Array(size);
-    this.#savedMb = Float64Array.from({ length: size }, (_, i) =>
-      times.grid.savedMb(Math.floor(i / counts.length), i % counts.length),
-    );
+    this.#slopes = new Float64Array(rows.length);
+    this.#savedMb = Float64Array.from(rows, ({ savedMb }) => savedMb);
   }
 
-  /** @returns the best bound found; `null` if not even everything remote saves enough memory */
-  *solve(budget: Budget): Generator<void, Relaxed | null, void> {
-    let best = this.#relax(budget, { token: 0, ttft: 0 });
+  /**
+   * @returns the best bound found, then the one at the last prices if that is another: those keep the limits better.
+   * None if not even everything remote saves enough memory
+   */
+  *solve(budget: Budget): Generator<void, readonly Relaxed[], void> {
+    const free = { token: 0, ttft: 0 };
+    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#times);
+    let best = this.#relax(budget, free);
+    if (best === null) {
+      this.#longestStartMs = Number.POSITIVE_INFINITY;
+      best = this.#relax(budget, free);
+    }
+    if (best === null) return [];
     let last = best;
-    for (let round = 0; round < ROUNDS && last !== null && best !== null; round++) {
-      if (isWithin(last, budget, "token") && isWithin(last, budget, "ttft")) break;
+    for (let round = 0; round < ROUNDS; round++) {
+      const { bound } = last;
       for (const limit of ["token", "ttft"] as const) {
-        last = yield* this.#raise(budget, last ?? best, limit);
-        if (last !== null && last.bound > best.bound) best = last;
+        last = yield* this.#raise(budget, last, limit);
+        if (last.bound > best.bound) best = last;
       }
+      if (Math.abs(last.bound - bound) <= bound * TOLERANCE) break;
     }
-    return best;
+    return last === best ? [best] : [best, last];
   }
 
-  /** The least price of one limit at which it holds, the other's price as it is. */
-  *#raise(budget: Budget, from: Relaxed, limit: TimeLimit): Generator<void, Relaxed | null, void> {
-    const priced = (price: number) => this.#relax(budget, { ...from.multipliers, [limit]: price });
-    let low = 0;
+  /**
+   * The price of one limit with the greatest bound, the other's price as it is. The bound is concave: next comes where
+   * its tangents at two prices meet, of which only the lower one misses the limit (Handler and Zang 1980). Ends at a
+   * price that keeps the limit: around what is chosen there, combinations within the budget are found.
+   */
+  *#raise(budget: Budget, from: Relaxed, limit: TimeLimit): Generator<void, Relaxed, void> {
+    const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
+    let low = from.multipliers[limit] === 0 ? from : priced(0);
+    if (excessOf(low, budget, limit) <= 0) return low;
     // Where time is free, any price will do to begin with.
-    let high = (limit === "token" ? budget.tokenPrice : budget.prefillPrice) || 1;
-    let within = priced(0);
-    if (within === null || isWithin(within, budget, limit)) return within;
-    for (let step = 0; step < STEPS_UP; step++) {
+    let high = priced(PROHIBITIVE * ((limit === "token" ? budget.tokenPrice : budget.prefillPrice) || 1));
+    if (excessOf(high, budget, limit) > 0) return high;
+    for (let tangents = 0; tangents < TANGENTS; tangents++) {
       yield;
-      within = priced(high);
-      if (within === null || isWithin(within, budget, limit)) break;
-      low = high;
-      high *= 4;
+      const [lowMs, highMs] = [excessOf(low, budget, limit), excessOf(high, budget, limit)];
+      const [lowPrice, highPrice] = [low.multipliers[limit], high.multipliers[limit]];
+      const price = (high.bound - low.bound + lowMs * lowPrice - highMs * highPrice) / (lowMs - highMs);
+      const tried = priced(price * ABOVE);
+      const isBest = tried.bound >= (low.bound + lowMs * (price - lowPrice)) * (1 - TOLERANCE);
+      if (excessOf(tried, budget, limit) > 0) low = tried;
+      else high = tried;
+      if (isBest && high === tried) break;
     }
-    for (let step = 0; step < HALVINGS && within !== null && isWithin(within, budget, limit); step++) {
-      yield;
-      const middle = (low + high) / 2;
-      const tried = priced(middle);
-      if (tried === null || !isWithin(tried, budget, limit)) {
-        low = middle;
-      } else {
-        within = tried;
-        high = middle;
-      }
-    }
-    return within;
+    return high;
   }
 
   #relax(budget: Budget, prices: { readonly token: number; readonly ttft: number }): Relaxed | null {
@@ -118,35 +127,35 @@ export class Relaxation {
   /** min over columns of (tokenPrice + λ_token) GT^e + (prefillPrice + λ_ttft) PT^e + C^rem, of each row. */
   #priceLayer(layer: number, budget: Budget, { token, ttft }: { readonly token: number; readonly ttft: number }): void {
     const { grid, decodeMs, prefillMs } = this.#times;
-    const { cost, startMs } = grid;
+    const { cost, startMs, longestStartMs, firstRows } = grid;
     const columns = grid.columns.length;
     const [decodePrice, prefillPrice] = [budget.tokenPrice + token, budget.prefillPrice + ttft];
     const startPrice = ttft * budget.startShare;
     const savedPrice = budget.savedPrice + ttft * budget.savedStartMs;
-    for (let row = layer * this.#rows; row < (layer + 1) * this.#rows; row++) {
+    const end = firstRows[layer + 1] as number;
+    for (let row = firstRows[layer] as number; row < end; row++) {
       let least = Number.POSITIVE_INFINITY;
-      let column = 0;
       for (let at = row * columns; at < (row + 1) * columns; at++) {
         const own =
           decodePrice * (decodeMs[at] as number) +
           prefillPrice * (prefillMs[at] as number) +
           startPrice * (startMs[at] as number) +
           (cost[at] as number);
-        if (own < least) {
-          least = own;
-          column = at - row * columns;
-        }
+        if (own >= least || (longestStartMs[at] as number) > this.#longestStartMs) continue;
+        least = own;
+        this.#options[row] = at;
       }
-      this.#columns[row] = column;
       this.#costs[row] = least - savedPrice * (this.#savedMb[row] as number);
     }
   }
 
   /** Lower convex hull of (saved, cost), from the cheapest row on. */
   #buildHull(layer: number): void {
-    const first = layer * this.#rows;
+    const { firstRows } = this.#times.grid;
+    const first = firstRows[layer] as number;
+    const end = firstRows[layer + 1] as number;
     let size = 0;
-    for (let row = first; row < first + this.#rows; row++) {
+    for (let row = first; row < end; row++) {
       if (this.#costs[row] === Number.POSITIVE_INFINITY) continue;
       while (size > 0 && this.#isAbove(first, size, row)) size--;
       if (size > 0) this.#slopes[first + size - 1] = this.#slope(this.#hulls[first + size - 1] as number, row);
@@ -168,35 +177,38 @@ export class Relaxation {
     return ((this.#costs[to] as number) - (this.#costs[from] as number)) / saved;
   }
 
-  /** The least price at which the layers save enough. */
+  /**
+   * The price at which the layers save just enough: the slope of the edge where their hulls' sum passes what is needed,
+   * between two of its corners that are drawn together.
+   */
   #memoryPrice(neededMb: number): number | null {
-    if (this.#savedAt(0) >= neededMb) return 0;
-    let low = 0;
-    let high = 0;
-    for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      const size = this.#hullSizes[layer] as number;
-      if (size > 1) high = Math.max(high, this.#slopes[layer * this.#rows + size - 2] as number);
+    let low = this.#cornerAt(0);
+    if (low.savedMb >= neededMb) return 0;
+    let high = this.#cornerAt(Number.POSITIVE_INFINITY);
+    if (high.savedMb < neededMb) return null;
+    for (;;) {
+      const price = (high.cost - low.cost) / (high.savedMb - low.savedMb);
+      const corner = this.#cornerAt(price);
+      // At prohibitive prices rounding may lead to a corner beyond the two.
+      if (corner.savedMb <= low.savedMb || corner.savedMb >= high.savedMb) return price;
+      if (corner.savedMb < neededMb) low = corner;
+      else high = corner;
     }
-    if (this.#savedAt(high) < neededMb) return null;
-    for (let step = 0; step < MEMORY_HALVINGS; step++) {
-      const middle = (low + high) / 2;
-      if (this.#savedAt(middle) >= neededMb) high = middle;
-      else low = middle;
-    }
-    return high;
   }
 
-  #savedAt(price: number): number {
-    let saved = 0;
+  #cornerAt(price: number): { readonly savedMb: number; readonly cost: number } {
+    let [savedMb, cost] = [0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      saved += this.#savedMb[this.#rowAt(layer, price)] as number;
+      const row = this.#rowAt(layer, price);
+      savedMb += this.#savedMb[row] as number;
+      cost += this.#costs[row] as number;
     }
-    return saved;
+    return { savedMb, cost };
   }
 
   /** The row a layer chooses when a saved MiB is worth so much. */
   #rowAt(layer: number, price: number): number {
-    const first = layer * this.#rows;
+    const first = this.#times.grid.firstRows[layer] as number;
     const last = first + (this.#hullSizes[layer] as number) - 1;
     let at = first;
     while (at < last && (this.#slopes[at] as number) <= price) at++;
@@ -205,13 +217,12 @@ export class Relaxation {
 
   #choose(budget: Budget, multipliers: Multipliers): Relaxed {
     const { grid, decodeMs, prefillMs } = this.#times;
-    const columns = grid.columns.length;
     const options: number[] = [];
     let [bound, tokenMs, ttftMs] = [budget.baseCost + multipliers.memory * budget.savedMb, 0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
       const row = this.#rowAt(layer, multipliers.memory);
       const saved = this.#savedMb[row] as number;
-      const at = row * columns + (this.#columns[row] as number);
+      const at = this.#options[row] as number;
       options.push(at);
       bound += (this.#costs[row] as number) - multipliers.memory * saved;
       tokenMs += decodeMs[at] as number;
@@ -221,10 +232,23 @@ export class Relaxation {
     // An objective that is not there has no price: 0 · Infinity is not a number.
     if (multipliers.token > 0) bound -= multipliers.token * budget.tokenMs;
     if (multipliers.ttft > 0) bound -= multipliers.ttft * budget.ttftMs;
-    return { multipliers, bound, tokenMs, ttftMs, options };
+    return { multipliers, bound, longestStartMs: this.#longestStartMs, tokenMs, ttftMs, options };
   }
 }
 
-function isWithin({ tokenMs, ttftMs }: Relaxed, budget: Budget, limit: TimeLimit): boolean {
-  return limit === "token" ? tokenMs <= budget.tokenMs : ttftMs <= budget.ttftMs;
+/** How far a limit is missed. */
+function excessOf({ tokenMs, ttftMs }: Relaxed, budget: Budget, limit: TimeLimit): number {
+  return limit === "token" ? tokenMs - budget.tokenMs : ttftMs - budget.ttftMs;
+}
+
+/** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */
+function leastPrefillMs({ grid, prefillMs }: OptionTimes): number {
+  if (!grid.problem.isCold) return 0;
+  return grid.demands.reduce((sum, _, layer) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let at = grid.firstOf(layer); at < grid.firstOf(layer + 1); at++) {
+      if ((grid.cost[at] as number) < Number.POSITIVE_INFINITY) least = Math.min(least, prefillMs[at] as number);
+    }
+    return sum + least;
+  }, 0);
 }

@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import type { OptionGrid } from "./option-grid.ts";
+import type { GridRow, OptionGrid } from "./option-grid.ts";
 import type { OptionTimes } from "./option-times.ts";
 import type { Relaxed } from "./relaxation.ts";
 
@@ -15,17 +15,11 @@ export interface ShortlistInput {
   readonly times: OptionTimes;
   readonly budget: Budget;
   readonly relaxed: Relaxed;
-  /** Options whose start takes longer are of no use. */
-  readonly longestStartMs: number;
 }
 
 /** At most `size` options of a layer. */
-export function shortlist(
-  { times, budget, relaxed, ...input }: ShortlistInput,
-  layer: number,
-  size: number,
-): Shortlist {
-  const { multipliers } = relaxed;
+export function shortlist({ times, budget, relaxed }: ShortlistInput, layer: number, size: number): Shortlist {
+  const { multipliers, longestStartMs } = relaxed;
   const { grid, decodeMs, prefillMs } = times;
   const { cost, startMs } = grid;
   const decodePrice = budget.tokenPrice + multipliers.token;
@@ -33,28 +27,29 @@ export function shortlist(
   const startPrice = multipliers.ttft * budget.startShare;
   const savedPrice = budget.savedPrice + multipliers.ttft * budget.savedStartMs + multipliers.memory;
   const best = new Smallest(size);
-  for (const row of rowsAround(grid, relaxed.options[layer] as number)) {
-    const saved = savedPrice * grid.savedMb(layer, row);
-    const first = layer * grid.width + row * grid.columns.length;
-    const end = first + grid.columns.length;
-    for (let at = first; at < end; at++) {
+  for (const row of rowsAround(grid, layer, relaxed.options[layer] as number)) {
+    const saved = savedPrice * (grid.rows[row] as GridRow).savedMb;
+    const end = (row + 1) * grid.columns.length;
+    for (let at = row * grid.columns.length; at < end; at++) {
       const own =
         decodePrice * (decodeMs[at] as number) +
         prefillPrice * (prefillMs[at] as number) +
         startPrice * (startMs[at] as number) +
         (cost[at] as number) -
         saved;
-      if (own < best.limit && (grid.longestStartMs[at] as number) <= input.longestStartMs) best.add(own, at);
+      if (own < best.limit && (grid.longestStartMs[at] as number) <= longestStartMs) best.add(own, at);
     }
   }
   const least = best.keys[0] as number;
   return { options: best.values, reducedCosts: best.keys.map((key) => key - least) };
 }
 
-/** All rows, those next to an option's own first: the best are there, so that few are kept only to be replaced. */
-function rowsAround(grid: OptionGrid, option: number): number[] {
-  const own = grid.rowOf(option);
-  return [...grid.counts.keys()].sort((a, b) => Math.abs(a - own) - Math.abs(b - own));
+/** All rows of a layer, those next to an option's own first: the best are there, so few are kept only to be replaced. */
+function rowsAround({ columns, firstRows }: OptionGrid, layer: number, option: number): number[] {
+  const [first, end] = [firstRows[layer] as number, firstRows[layer + 1] as number];
+  const own = Math.floor(option / columns.length);
+  const rows = Array.from({ length: end - first }, (_, i) => first + i);
+  return rows.sort((a, b) => Math.abs(a - own) - Math.abs(b - own));
 }
 
 /** Keeps the values with the smallest keys, ascending; of equal ones the first. */

@@ -2,13 +2,13 @@ import { chooseCheapest } from "../choose-cheapest.ts";
 import type { Decision } from "../evaluation.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { decideSplit } from "./decide-split.ts";
-import { coarseChoices, fineChoices, type GridChoices } from "./grid-choices.ts";
+import { coarseChoices, fineChoices } from "./grid-choices.ts";
 import { GridSearch, type RelaxedMain } from "./grid-search.ts";
 import { LayerDemand } from "./layer-demand.ts";
-import { OptionGrid } from "./option-grid.ts";
+import { type GridChoices, OptionGrid } from "./option-grid.ts";
 
 /** Main functions that are bounded at first, and the most that are searched. */
-const COARSE_MAINS = 16;
+const COARSE_MAINS = 12;
 const SEARCHED_MAINS = 4;
 /** Around how many of the best main functions the others are bounded. */
 const REFINED_MAINS = 2;
@@ -16,7 +16,7 @@ const REFINED_MAINS = 2;
 const BEAM_OPTIONS = 48;
 const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
 /** Combinations that are evaluated where the search does not tell the best: cold, and out of reach of the objectives. */
-const FINALISTS = 16;
+const FINALISTS = 4;
 const UNLIMITED = {
   tokenMs: Number.POSITIVE_INFINITY,
   ttftMs: Number.POSITIVE_INFINITY,
@@ -50,7 +50,7 @@ export function* searchSplit(problem: PlanningProblem): Generator<void, Decision
         fineChoices(
           problem,
           coarse.grid,
-          promising.flatMap(({ relaxed }) => relaxed.options),
+          promising.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]),
         ),
       );
   return yield* searchMains(fine, promising);
@@ -108,10 +108,13 @@ function* searchMain(
   const beam = { options: BEAM_OPTIONS, states };
   const isFound = best?.feasible === true;
   const below = isFound ? best.evaluation.cost : Number.POSITIVE_INFINITY;
-  const within = yield* search.combine(main, { below, beam });
+  let within = yield* search.combine(main, { below, beam });
+  if (within.length === 0 && main.kept !== null) {
+    within = yield* search.combine({ ...main, relaxed: main.kept }, { below, beam });
+  }
   if (within.length > 0 || isFound) {
-    return decideSplit(search.grid, main.memoryMb, within.slice(0, isCold ? FINALISTS : 1));
+    return yield* decideSplit(search.grid, main.memoryMb, within.slice(0, isCold ? FINALISTS : 1));
   }
   const missing = yield* search.combine({ ...main, budget: { ...main.budget, ...UNLIMITED } }, { below, beam });
-  return decideSplit(search.grid, main.memoryMb, missing.slice(0, FINALISTS));
+  return yield* decideSplit(search.grid, main.memoryMb, missing.slice(0, FINALISTS));
 }
