@@ -1,4 +1,4 @@
-import { coldStarts } from "../src/planner/cold-starts.ts";
+import { coldStarts, mainStart } from "../src/planner/cold-starts.ts";
 import { planNow } from "../src/planner/planner.ts";
 import type { PlanningProblem } from "../src/planner/problem.ts";
 import {
@@ -45,14 +45,14 @@ function startOf(name: string, problem: PlanningProblem): ColdStartOutcome | nul
   const decision = planNow(methodNamed(name), problem);
   if (decision === null) return null;
   const { plan } = decision.placement;
-  const [main = { ms: 0 }, ...experts] = coldStarts(problem, plan);
-  const { coldStart, overhead } = problem.profile;
+  const [main = { ms: 0 }, ...experts] = coldStarts(problem, decision.placement);
+  const containerMs = mainStart(problem.profile, decision.placement.devices).fixedMs;
   const remoteMs = Math.max(0, ...experts.map(({ ms }) => ms));
   // What the setting assumes for everything in the gateway.
-  const calculateMs = PREDICTING.includes(name) ? overhead.gatewayMs : 0;
+  const calculateMs = PREDICTING.includes(name) ? problem.profile.overhead.gatewayMs : 0;
   return {
-    containerMs: coldStart.main.fixedMs,
-    loadMs: main.ms - coldStart.main.fixedMs,
+    containerMs,
+    loadMs: main.ms - containerMs,
     remoteMs,
     calculateMs,
     totalMs: calculateMs + Math.max(main.ms, remoteMs),

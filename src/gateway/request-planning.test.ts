@@ -189,19 +189,34 @@ describe("the margin", () => {
     const { planning } = createTestPlanning();
     for (let i = 0; i < 30; i++) {
       const choice = await planning.choose(QUERY, 0);
-      const { tpotMs = 0, ttftMs = 0 } = choice.reasons?.predicted ?? {};
-      const timings = { queueMs: 5, ttftMs: 2 * ttftMs + 5, tpotMs: 3 * tpotMs };
+      const { tpotMs = 0, ttftMs = 0, prefillMs = 0 } = choice.reasons?.predicted ?? {};
+      // As the gateway sees it, not as the function does: the profile is right.
+      const timings = { queueMs: 5, prefillMs, ttftMs: 2 * ttftMs + 5, tpotMs };
       planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as RequestTrace);
     }
     expect(planning.problemOf(QUERY).margin.ttft).toBeCloseTo(2, 6);
-    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(3, 6);
+    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(1, 6);
+  });
+
+  it("is not for what is always so: predictions become right instead", async () => {
+    const { planning } = createTestPlanning();
+    const plain = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
+    for (let i = 0; i < 300; i++) {
+      const choice = await planning.choose(QUERY, 0);
+      const timings = { queueMs: 0, prefillMs: 2 * plain.prefillMs, ttftMs: null, tpotMs: 3 * plain.tpotMs };
+      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as unknown as RequestTrace);
+    }
+    const corrected = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
+    expect(corrected.prefillMs).toBeCloseTo(2 * plain.prefillMs, 6);
+    expect(corrected.tpotMs).toBeCloseTo(3 * plain.tpotMs, 6);
+    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(1, 6);
   });
 
   it("learns nothing from requests that lost functions", async () => {
     const { planning } = createTestPlanning();
     for (let i = 0; i < 30; i++) {
       const choice = await planning.choose(QUERY, 0);
-      const timings = { queueMs: 0, ttftMs: 1e6, tpotMs: 1e6 };
+      const timings = { queueMs: 0, prefillMs: 1e6, ttftMs: 1e6, tpotMs: 1e6 };
       planning.observe(choice, { timings, faults: { lostReplicas: 1, mainRestarts: 0 } } as RequestTrace);
     }
     expect(planning.problemOf(QUERY).margin).toEqual({ ttft: 1, tpot: 1 });

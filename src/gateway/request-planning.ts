@@ -6,6 +6,7 @@ import type { Plan } from "../planner/plan.ts";
 import type { Planner } from "../planner/planner.ts";
 import type { PlanningProblem } from "../planner/problem.ts";
 import { SloMargin } from "../planner/slo-margin.ts";
+import { correctTimes, TimeCorrection, type TimeFactors } from "../planner/time-correction.ts";
 import type { Deployments } from "./deployments.ts";
 import type { Expectation } from "./learning.ts";
 import { type CachedPlan, PlanCache } from "./plan-cache.ts";
@@ -53,6 +54,9 @@ export class RequestPlanning implements PlanChooser {
   readonly #options: RequestPlanningOptions;
   readonly #cache = new PlanCache();
   readonly #margin: SloMargin;
+  readonly #correction = new TimeCorrection();
+  /** What the profile was corrected by when a choice was made. */
+  readonly #correctedBy = new WeakMap<PlanReasons, TimeFactors>();
 
   constructor(options: RequestPlanningOptions) {
     this.#options = options;
@@ -74,6 +78,7 @@ export class RequestPlanning implements PlanChooser {
   }
 
   async choose(query: PlanQuery, began: number): Promise<PlanChoice> {
+    const { factors } = this.#correction;
     const asked = this.problemOf(query);
     const { planned, source } = await this.#plan(asked, query.expectation);
     const problem = delayed(asked, this.#options.clock() - began);
@@ -84,12 +89,17 @@ export class RequestPlanning implements PlanChooser {
     const chosen = chooseCheapest(candidates);
     if (policy === "strict" && !isFeasible(chosen)) throw infeasible(problem, toDecision(chosen));
     if (chosen !== own) this.#regret(planned, problem, { own, chosen });
-    return { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
+    const reasons = toReasons(chosen, candidates);
+    this.#correctedBy.set(reasons, factors);
+    return { plan: chosen.placement.plan, reasons };
   }
 
   observe({ reasons }: PlanChoice, { timings, faults }: RequestTrace): void {
     if (reasons === null || faults.lostReplicas > 0 || faults.mainRestarts > 0) return;
-    const { ttftMs, tpotMs } = reasons.predicted;
+    const { ttftMs, tpotMs, prefillMs } = reasons.predicted;
+    const { prefill, decode } = this.#correctedBy.get(reasons) ?? this.#correction.factors;
+    this.#correction.observe("prefill", { predictedMs: prefillMs / prefill, measuredMs: timings.prefillMs });
+    this.#correction.observe("decode", { predictedMs: tpotMs / decode, measuredMs: timings.tpotMs ?? 0 });
     const measured = timings.ttftMs === null ? null : timings.ttftMs - timings.queueMs;
     if (measured !== null) this.#margin.observe("ttft", { predictedMs: ttftMs, measuredMs: measured });
     if (timings.tpotMs !== null) this.#margin.observe("tpot", { predictedMs: tpotMs, measuredMs: timings.tpotMs });
@@ -97,7 +107,9 @@ export class RequestPlanning implements PlanChooser {
 
   /** Of a request whose functions have to be started. */
   problemOf(query: PlanQuery): PlanningProblem {
-    return toProblem(this.#options.base, query, this.#margin.current);
+    const { base } = this.#options;
+    const profile = correctTimes(base.profile, this.#correction.factors);
+    return toProblem({ ...base, profile }, query, this.#margin.current);
   }
 
   /** The plan of requests like this one. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { coldStarts } from "./cold-starts.ts";
+import type { Devices } from "./evaluation.ts";
 import type { LayerPlan } from "./plan.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
 
@@ -9,10 +10,21 @@ function startsOf(layers: readonly LayerPlan[], parallel: number | null = null):
   const { sizes, profile } = tinyProblem;
   const coldStart = { ...profile.coldStart, parallel };
   const plan = { specMain: { memoryMb: 2048 }, layers };
-  return coldStarts({ sizes, profile: { ...profile, coldStart } }, plan).map(({ ms }) => ms);
+  return coldStarts({ sizes, profile: { ...profile, coldStart } }, { plan, devices: "cpu" }).map(({ ms }) => ms);
 }
 
 describe("the starts of a plan", () => {
+  it("take longer with a device", () => {
+    const { sizes, profile } = tinyProblem;
+    const coldStart = { ...profile.coldStart, deviceMs: 70 };
+    const startMs = (devices: Devices) =>
+      coldStarts(
+        { sizes, profile: { ...profile, coldStart } },
+        { plan: { specMain: { memoryMb: 2048 }, layers: [] }, devices },
+      ).map(({ ms }) => ms);
+    expect(startMs("mix")).toEqual(startMs("cpu").map((ms) => ms + 70));
+  });
+
   it("are the main function's, with everything that is not remote", () => {
     // 100 + (200 + 8 experts · 100)
     expect(startsOf([])).toEqual([1100]);

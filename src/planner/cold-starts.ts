@@ -1,4 +1,5 @@
-import type { StartTime } from "./cost-profile.ts";
+import type { CostProfile, StartTime } from "./cost-profile.ts";
+import type { Devices, Placement } from "./evaluation.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
 
@@ -10,13 +11,22 @@ export interface Start {
 }
 
 /** Starts of all a plan's instances at the same time, the main function's first; T^cold is the longest of them. */
-export function coldStarts({ sizes, profile }: Pick<PlanningProblem, "sizes" | "profile">, plan: Plan): Start[] {
-  const { main, experts, parallel } = profile.coldStart;
+export function coldStarts(
+  { sizes, profile }: Pick<PlanningProblem, "sizes" | "profile">,
+  { plan, devices }: Placement,
+): Start[] {
+  const { experts, parallel } = profile.coldStart;
+  const main = mainStart(profile, devices);
   const alone = [
     { memoryMb: plan.specMain.memoryMb, ms: startMs(main, mainWeightMb(sizes, plan)) },
     ...instancesOf(sizes, plan.layers).map(({ memoryMb, weightMb }) => ({ memoryMb, ms: startMs(experts, weightMb) })),
   ];
   return shareProcessors(alone, parallel);
+}
+
+/** Of a main function on the processor alone or with a device. */
+export function mainStart({ coldStart: { main, deviceMs } }: CostProfile, devices: Devices): StartTime {
+  return devices === "cpu" ? main : { ...main, fixedMs: main.fixedMs + deviceMs };
 }
 
 function startMs({ fixedMs, perMb }: StartTime, weightMb: number): number {

@@ -30,6 +30,8 @@ export interface CostProfile {
   readonly overhead: Overhead;
   readonly coldStart: {
     readonly main: StartTime;
+    /** What a device adds to the start of a main function that uses it; 0 without one. */
+    readonly deviceMs: number;
     readonly experts: StartTime;
     /** Starts that do not slow each other down; `null`: any number. */
     readonly parallel: number | null;

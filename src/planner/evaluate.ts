@@ -49,7 +49,7 @@ export function evaluate(
     workload.promptTokens * timeAt(times.prefillToken, vcpus) +
     sum(layers, ({ prefill }) => prefill.ms + 2 * swapMs(workload.promptTokens));
   const tokenMs = timeAt(times.decodeToken, vcpus) + sum(layers, ({ decode }) => decode.ms + 2 * swapMs(1));
-  const starts = problem.isCold ? coldStarts(problem, plan) : [];
+  const starts = problem.isCold ? coldStarts(problem, placement) : [];
   const coldStartMs = Math.max(0, ...starts.map(({ ms }) => ms));
   const ttftMs = profile.overhead.gatewayMs + coldStartMs + prefillMs;
   const decodeMs = workload.outputTokens * tokenMs;

@@ -1,5 +1,6 @@
 import { UNSPLIT } from "./baselines/whole-planner.ts";
 import { chooseCheapest, isBetter, type Merit } from "./choose-cheapest.ts";
+import { mainStart } from "./cold-starts.ts";
 import { splitDevices } from "./evaluate.ts";
 import type { Decision } from "./evaluation.ts";
 import { type Budget, budgetOf } from "./joint/budget.ts";
@@ -162,7 +163,7 @@ function dominates(a: Partial, b: Partial): boolean {
 
 function meritOf(problem: PlanningProblem, main: MainFunction, partial: Partial): Merit {
   const { slo, margin, profile, sizes, isCold } = problem;
-  const { fixedMs, perMb } = profile.coldStart.main;
+  const { fixedMs, perMb } = mainStart(profile, splitDevices(profile));
   const localMb = partial.unsavedMb + main.memoryMb - sizes.mainBaseMb;
   const coldStartMs = isCold ? Math.max(partial.longestStartMs, fixedMs + perMb * localMb) : 0;
   const ttftMs = profile.overhead.gatewayMs + coldStartMs + main.prefillMs + partial.prefillMs;

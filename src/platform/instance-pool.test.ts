@@ -245,6 +245,26 @@ describe("the end of an instance", () => {
   });
 });
 
+describe("memory that idle instances stand in the way of", () => {
+  const large = (name: string): FunctionSpec => ({ ...MAIN, name, memoryMb: 1000 });
+
+  it("is made free, least recently used first, before more is started", async () => {
+    const { platform, lease } = createTestPlatform({ idleAboveMb: 3000 });
+    for (const name of ["a", "b", "c"]) (await lease(large(name))).release();
+    (await lease(large("a"))).release();
+    const fourth = await lease(large("d"));
+    expect(states(platform)).toEqual(["a.1 idle", "b.2 stopping", "c.3 idle", "d.4 leased"]);
+    fourth.release();
+  });
+
+  it("is as much as leased instances need", async () => {
+    const { platform, lease } = createTestPlatform({ idleAboveMb: 1500 });
+    await lease(large("a"));
+    await lease(large("b"));
+    expect(states(platform)).toEqual(["a.1 leased", "b.2 leased"]);
+  });
+});
+
 describe("a limit of instances", () => {
   it("makes place by stopping the idle instance that was used least recently", async () => {
     const { platform, lease, start } = createTestPlatform({ maxInstances: 2 });

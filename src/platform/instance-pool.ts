@@ -12,6 +12,11 @@ export interface PlatformOptions {
   readonly keepAliveMs?: number;
   /** Instances that may exist at the same time, ending ones included. Defaults to no limit. */
   readonly maxInstances?: number;
+  /**
+   * Memory of all instances together, in MiB, that idle ones may not stand in the way of: the least recently used are
+   * stopped before more is started. Leased ones are let be, however much they have. Defaults to no limit.
+   */
+  readonly idleAboveMb?: number;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
   readonly schedule?: Schedule;
@@ -39,6 +44,7 @@ class InstancePool implements Platform {
   readonly #launcher: Launcher;
   readonly #keepAliveMs: number;
   readonly #maxInstances: number;
+  readonly #idleAboveMb: number;
   readonly #clock: () => number;
   readonly #schedule: Schedule;
   readonly #keyOf = createSpecKeys();
@@ -55,6 +61,7 @@ class InstancePool implements Platform {
     this.#launcher = launcher;
     this.#keepAliveMs = options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS;
     this.#maxInstances = options.maxInstances ?? Number.POSITIVE_INFINITY;
+    this.#idleAboveMb = options.idleAboveMb ?? Number.POSITIVE_INFINITY;
     this.#clock = options.clock ?? (() => performance.now());
     this.#schedule = options.schedule ?? scheduleTimer;
   }
@@ -123,12 +130,21 @@ class InstancePool implements Platform {
     return best;
   }
 
-  #evict(): void {
+  /** Stops the idle instance that was used the longest ago. → whether there was one */
+  #evict(): boolean {
     let oldest: Instance | null = null;
     for (const instance of this.#instances) {
       if (instance.state === "idle" && (oldest === null || instance.lastUse < oldest.lastUse)) oldest = instance;
     }
     if (oldest !== null) this.#stop(oldest, IDLE_STOP_MS);
+    return oldest !== null;
+  }
+
+  /** Idle instances make room for one of so much memory. */
+  #makeRoom(memoryMb: number): void {
+    const usedMb = (): number =>
+      [...this.#instances].reduce((sum, { stopping, spec }) => sum + (stopping ? 0 : spec.memoryMb), 0);
+    while (usedMb() + memoryMb > this.#idleAboveMb && this.#evict());
   }
 
   #admit(instance: Instance, waiter: Waiter): void {
@@ -139,6 +155,7 @@ class InstancePool implements Platform {
 
   #start(cause: Waiter): void {
     this.#queue.delete(cause);
+    this.#makeRoom(cause.spec.memoryMb);
     this.#started += 1;
     const instance = new Instance(instanceId(cause.spec.name, this.#started), cause);
     this.#instances.add(instance);

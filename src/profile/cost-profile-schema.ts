@@ -47,7 +47,10 @@ export const costProfileSchema: z.ZodType<CostProfile> = z.strictObject(
     ),
     swap: z.strictObject({ fixedMs: time, perHiddenStateMs: time }, "{fixedMs, perHiddenStateMs}"),
     overhead: z.strictObject({ mainMs: time, gatewayMs: time }, "{mainMs, gatewayMs}"),
-    coldStart: z.strictObject({ main: startTime, experts: startTime, parallel: count }, "{main, experts, parallel}"),
+    coldStart: z.strictObject(
+      { main: startTime, deviceMs: time, experts: startTime, parallel: count },
+      "{main, deviceMs, experts, parallel}",
+    ),
     spread: z.strictObject({ ttft: factor, tpot: factor }, "{ttft, tpot}"),
   },
   "an object with the fields of a profile",

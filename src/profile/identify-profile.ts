@@ -58,6 +58,7 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
     overhead: { mainMs: measured.mainMs.median, gatewayMs: Math.max(0, measured.gatewayMs.median) },
     coldStart: {
       main: identifyStart(startsOf("main")),
+      deviceMs: 0,
       experts: identifyStart(startsOf("experts")),
       parallel: parallelStarts,
     },

@@ -45,7 +45,7 @@ function madeUpProfile({ localRowMs = 0.05, remoteRowMs = 0.05 }): CostProfile {
     wire: { callMs: 0.1, perHiddenStateMs: 0.001, batchTokens: 512, payloadHiddenStates: null },
     swap: { fixedMs: 0, perHiddenStateMs: 0 },
     overhead: { mainMs: 1, gatewayMs: 2 },
-    coldStart: { main: { fixedMs: 200, perMb: 1 }, experts: { fixedMs: 200, perMb: 1 }, parallel: 2 },
+    coldStart: { main: { fixedMs: 200, perMb: 1 }, deviceMs: 0, experts: { fixedMs: 200, perMb: 1 }, parallel: 2 },
     spread: { ttft: 1, tpot: 1 },
   };
 }

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { VERSION } from "../../core/version.ts";
 import type { RequestTrace } from "../../gateway/trace.ts";
+import { formatMoney } from "../../ledger/format-bill.ts";
 import { GREEDY } from "../../model/sampling.ts";
-import { answerPrompt } from "../answer-prompt.ts";
+import { type Answer, answerPrompt } from "../answer-prompt.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { describeBill } from "../describe-bill.ts";
 import { flag } from "../flag.ts";
@@ -51,26 +52,54 @@ async function demo({ once, port }: DemoFlags): Promise<void> {
   say(`Remoe ${VERSION}: starting a main function, and an expert function for half of the experts …`);
   const system = await startSystem({ plan: { remoteRatio: 0.5 } }, signal);
   try {
-    await showPrompt(system, signal);
+    const split = await showPrompt(system, signal);
+    say(`\n${compare(split, await answerUnsplit(signal))}`);
     if (!once) await serveUntilAborted(system, { port, drainMs: STOP_DEADLINE_MS }, signal);
   } finally {
     await system.stop(STOP_DEADLINE_MS);
   }
 }
 
-async function showPrompt({ pipeline, model }: System, signal: AbortSignal): Promise<void> {
-  say(`${model.id} is asked: ${PROMPT}`);
-  const request = {
-    prompt: { type: "chat", messages: [{ role: "user", content: PROMPT }] },
-    maxTokens: MAX_TOKENS,
-    stop: [],
-    // The seed makes the demonstration the same everywhere.
-    sampling: { ...GREEDY, temperature: 0.7, topP: 0.9, seed: 1 },
-    onText: (text: string) => process.stdout.write(text),
-  } as const;
-  const { trace } = await answerPrompt(pipeline, request, signal);
+async function showPrompt(system: System, signal: AbortSignal): Promise<Answer> {
+  say(`${system.model.id} is asked: ${PROMPT}`);
+  const answered = await answer(system, (text) => process.stdout.write(text), signal);
   process.stdout.write("\n");
-  say(`\n${describeTrace(trace)}`);
+  say(`\n${describeTrace(answered.trace)}`);
+  return answered;
+}
+
+/** The paper's baseline CPU: everything in one function. */
+async function answerUnsplit(signal: AbortSignal): Promise<Answer> {
+  const system = await startSystem({}, signal);
+  try {
+    return await answer(system, () => {}, signal);
+  } finally {
+    await system.stop(STOP_DEADLINE_MS);
+  }
+}
+
+function answer({ pipeline }: System, onText: (text: string) => void, signal: AbortSignal): Promise<Answer> {
+  const prompt = { type: "chat", messages: [{ role: "user", content: PROMPT }] } as const;
+  // The seed makes the demonstration the same everywhere.
+  const sampling = { ...GREEDY, temperature: 0.7, topP: 0.9, seed: 1 };
+  return answerPrompt(pipeline, { prompt, maxTokens: MAX_TOKENS, stop: [], sampling, onText }, signal);
+}
+
+function compare(split: Answer, unsplit: Answer): string {
+  const row = (name: string, { trace }: Answer): string[] => [
+    name,
+    `${trace.plan?.specMain.memoryMb} MiB`,
+    formatMs(trace.timings.tpotMs ?? 0),
+    formatMs(trace.timings.totalMs),
+    formatMoney(trace.bill.total, trace.bill.currency),
+  ];
+  const header = ["the same prompt", "main", "TPOT", "total", "cost"];
+  const table = formatTable([header, row("split", split), row("unsplit (baseline CPU)", unsplit)], [1, 2, 3, 4]);
+  const isSame = `${split.tokens}` === `${unsplit.tokens}`;
+  return (
+    `${table}${isSame ? "Both answers are the same, token for token." : "The answers differ: please report it."}\n` +
+    "Splitting pays for models larger than this one: see `remoe profile` and `remoe plan --explain`."
+  );
 }
 
 function describeTrace(trace: RequestTrace): string {

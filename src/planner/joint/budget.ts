@@ -1,3 +1,4 @@
+import { mainStart } from "../cold-starts.ts";
 import { splitDevices } from "../evaluate.ts";
 import { mainNeedMb } from "../memory-needs.ts";
 import type { PlanningProblem } from "../problem.ts";
@@ -40,7 +41,8 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
   const savedMb = Math.max(neededMb, Math.min(...sizes.expertMb));
   const cold = coldTerms(problem, expertsMb, savedMb);
   const isStartBilled = problem.isCold && prices.coldStart === "billed";
-  const startMs = profile.coldStart.main.fixedMs + profile.coldStart.main.perMb * (sizes.nonExpertMb + expertsMb);
+  const start = mainStart(profile, splitDevices(profile));
+  const startMs = start.fixedMs + start.perMb * (sizes.nonExpertMb + expertsMb);
   const baseMs = profile.overhead.mainMs + main.prefillMs + workload.outputTokens * main.tokenMs;
   const billedMs = (ms: number): number => expectedBilledMs(ms, prices.rounding);
   const most = (limitMs: number | null, factor: number): number =>
@@ -50,7 +52,7 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
     baseCost: (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs + main.rate.perCall,
     tokenPrice: workload.outputTokens * main.rate.perMs,
     prefillPrice: main.rate.perMs,
-    savedPrice: isStartBilled ? profile.coldStart.main.perMb * main.rate.perMs : 0,
+    savedPrice: isStartBilled ? start.perMb * main.rate.perMs : 0,
     savedMb,
     tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.tpot) - main.tokenMs,
     ttftMs: readyMs - cold.unsavedMs,
@@ -66,7 +68,8 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
  */
 function coldTerms({ isCold, profile, sizes }: PlanningProblem, expertsMb: number, savedMb: number) {
   if (!isCold) return { startShare: 0, savedStartMs: 0, unsavedMs: 0 };
-  const { main, experts, parallel } = profile.coldStart;
+  const { experts, parallel } = profile.coldStart;
+  const main = mainStart(profile, splitDevices(profile));
   const unsavedMs = main.fixedMs + main.perMb * (sizes.nonExpertMb + expertsMb);
   const mainMs = unsavedMs - main.perMb * savedMb;
   const expertsMs = sizes.layers * experts.fixedMs + experts.perMb * savedMb;

@@ -80,6 +80,7 @@ function randomProfile(between: Between): CostProfile {
     coldStart: {
       main: { fixedMs: between(10, 200), perMb: between(0.05, 1) },
       experts: { fixedMs: between(10, 200), perMb: between(0.05, 1) },
+      deviceMs: 0,
       parallel: null,
     },
   };

@@ -35,7 +35,7 @@ export const tinyProfile: CostProfile = {
   wire: { callMs: 3, perHiddenStateMs: 0.25, batchTokens: 512, payloadHiddenStates: null },
   swap: { fixedMs: 0, perHiddenStateMs: 0 },
   overhead: { mainMs: 5, gatewayMs: 4 },
-  coldStart: { main: { fixedMs: 100, perMb: 1 }, experts: { fixedMs: 50, perMb: 1 }, parallel: null },
+  coldStart: { main: { fixedMs: 100, perMb: 1 }, deviceMs: 0, experts: { fixedMs: 50, perMb: 1 }, parallel: null },
   spread: { ttft: 1, tpot: 1 },
 };
 

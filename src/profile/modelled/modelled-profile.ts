@@ -41,8 +41,9 @@ export function modelledProfile(options: ModelledProfileOptions): ModelledProfil
     swap: swapTimes(shape, platform, device),
     overhead: platform.overhead,
     coldStart: {
-      main: startTime(platform, device === null ? 0 : platform.coldStart.deviceMs),
-      experts: startTime(platform, 0),
+      main: startTime(platform),
+      deviceMs: device === null ? 0 : platform.coldStart.deviceMs,
+      experts: startTime(platform),
       parallel: null,
     },
     spread: { ttft: 1, tpot: 1 },
@@ -129,8 +130,8 @@ function swapTimes({ hidden }: ModelShape, { wire, swapUs }: Platform, device: D
   return { fixedMs: swapUs / 1000, perHiddenStateMs: (hidden * wire.bytesPerValue) / (device.linkGbPerS * 1e6) };
 }
 
-function startTime({ coldStart }: Platform, moreMs: number): StartTime {
-  return { fixedMs: coldStart.containerMs + moreMs, perMb: MIB / (coldStart.storageGbPerS * 1e6) };
+function startTime({ coldStart }: Platform): StartTime {
+  return { fixedMs: coldStart.containerMs, perMb: MIB / (coldStart.storageGbPerS * 1e6) };
 }
 
 function newest(data: readonly { readonly asOf: string }[]): string {

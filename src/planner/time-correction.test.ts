@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { evaluate } from "./evaluate.ts";
+import { tinyProblem } from "./testing/tiny-problem.ts";
+import { correctTimes, TimeCorrection } from "./time-correction.ts";
+
+function observed(ratios: readonly number[]): TimeCorrection {
+  const correction = new TimeCorrection();
+  for (const ratio of ratios) correction.observe("decode", { predictedMs: 10, measuredMs: 10 * ratio });
+  return correction;
+}
+
+describe("a correction of a profile's times", () => {
+  it("changes nothing until some requests have run", () => {
+    expect(observed([3, 3, 3, 3]).factors).toEqual({ prefill: 1, decode: 1 });
+  });
+
+  it("is the median of measured / predicted, phase by phase", () => {
+    expect(observed([1.1, 1.2, 1.3, 1.4, 50]).factors).toEqual({ prefill: 1, decode: 1.3 });
+  });
+
+  it("forgets what is long ago, and learns nothing from what was not predicted or measured", () => {
+    const correction = observed([...Array(64).fill(9), ...Array(64).fill(0.8)]);
+    for (let i = 0; i < 9; i++) correction.observe("decode", { predictedMs: 0, measuredMs: 5 });
+    for (let i = 0; i < 9; i++) correction.observe("decode", { predictedMs: 5, measuredMs: 0 });
+    expect(correction.factors.decode).toBeCloseTo(0.8, 12);
+  });
+
+  it("multiplies prefill and decode of an evaluation, and leaves starts alone", () => {
+    const placement = { plan: { specMain: { memoryMb: 2048 }, layers: [] }, devices: "cpu" } as const;
+    const problem = { ...tinyProblem, isCold: true };
+    const profile = correctTimes(problem.profile, { prefill: 1.5, decode: 2 });
+    const [plain, corrected] = [evaluate(problem, placement), evaluate({ ...problem, profile }, placement)];
+    expect(corrected.prefillMs).toBeCloseTo(1.5 * plain.prefillMs, 9);
+    expect(corrected.tpotMs).toBeCloseTo(2 * plain.tpotMs, 9);
+    expect(corrected.coldStartMs).toBe(plain.coldStartMs);
+  });
+});

@@ -1,0 +1,74 @@
+import { median } from "../core/stats.ts";
+import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "./cost-profile.ts";
+import type { Outcome } from "./slo-margin.ts";
+
+/** What a profile's times have to be multiplied with to be those of requests. */
+export interface TimeFactors {
+  readonly prefill: number;
+  readonly decode: number;
+}
+
+/** Requests remembered: enough for a steady median, few enough to follow how busy the machine is. */
+const CAPACITY = 64;
+/** Fewer say more about themselves than about the next request. */
+const LEAST = 5;
+
+/**
+ * Learns how far a profile is off on the requests that are served: other prompts, another neighbourhood and tracing make
+ * times longer than when it was measured. The factor is the median of measured / predicted over the last requests.
+ */
+export class TimeCorrection {
+  readonly #ratios = { prefill: [] as number[], decode: [] as number[] };
+
+  get factors(): TimeFactors {
+    return { prefill: this.#factor("prefill"), decode: this.#factor("decode") };
+  }
+
+  /** `predictedMs` as the profile says, not corrected. */
+  observe(phase: keyof TimeFactors, { predictedMs, measuredMs }: Outcome): void {
+    if (predictedMs <= 0 || measuredMs <= 0) return;
+    const ratios = this.#ratios[phase];
+    ratios.push(measuredMs / predictedMs);
+    if (ratios.length > CAPACITY) ratios.shift();
+  }
+
+  #factor(phase: keyof TimeFactors): number {
+    const ratios = this.#ratios[phase];
+    return ratios.length < LEAST ? 1 : median(ratios);
+  }
+}
+
+/** The profile with everything that functions do taking so much longer, or shorter; calls and starts stay as they are. */
+export function correctTimes(profile: CostProfile, factors: TimeFactors): CostProfile {
+  const main = (times: MainTimes): MainTimes => correctMain(times, factors);
+  return {
+    ...profile,
+    cpu: main(profile.cpu),
+    mix: profile.mix && main(profile.mix),
+    gpu: profile.gpu && main(profile.gpu),
+    split: main(profile.split),
+    remote: correctExperts(profile.remote, factors),
+  };
+}
+
+function correctMain(times: MainTimes, factors: TimeFactors): MainTimes {
+  return {
+    decodeToken: scale(times.decodeToken, factors.decode),
+    prefillPrompt: scale(times.prefillPrompt, factors.prefill),
+    prefillToken: scale(times.prefillToken, factors.prefill),
+    experts: correctExperts(times.experts, factors),
+  };
+}
+
+function correctExperts(times: ExpertTimes, { prefill, decode }: TimeFactors): ExpertTimes {
+  return {
+    decodeLayer: scale(times.decodeLayer, decode),
+    decodeRow: scale(times.decodeRow, decode),
+    prefillExpert: scale(times.prefillExpert, prefill),
+    prefillRow: scale(times.prefillRow, prefill),
+  };
+}
+
+function scale({ vcpus, ms }: SpeedCurve, factor: number): SpeedCurve {
+  return { vcpus, ms: ms.map((time) => factor * time) };
+}
