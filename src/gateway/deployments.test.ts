@@ -74,6 +74,7 @@ describe("deployments", () => {
     await ready(1);
     (await acquired).release();
     expect(deployments.isWarm(structuredClone(UNSPLIT))).toBe(true);
+    expect(deployments.known(structuredClone(UNSPLIT))).toBe(UNSPLIT);
     (await deployments.acquire(structuredClone(UNSPLIT), never)).release();
     expect(launcher.starts).toHaveLength(1);
   });

@@ -65,6 +65,11 @@ export class Deployments {
     }
   }
 
+  /** The plan that says the same as this one and was seen first, or else this one. */
+  known(plan: Plan): Plan {
+    return this.#find(plan).plan;
+  }
+
   /** Whether a request with this plan would wait for no start. */
   isWarm(plan: Plan): boolean {
     return this.#isWarm(this.#find(plan));

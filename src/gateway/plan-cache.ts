@@ -14,6 +14,8 @@ export interface CachedPlan {
   readonly plan: Plan;
   /** What requests have paid more than with this plan because its functions were not running. */
   regret: number;
+  /** Requests that asked for it. */
+  uses: number;
 }
 
 const CAPACITY = 64;
@@ -29,12 +31,15 @@ export class PlanCache {
     if (found === undefined) return null;
     this.#plans.delete(name);
     this.#plans.set(name, found);
+    found.uses++;
     return found;
   }
 
   add(key: PlanKey, plan: Plan): CachedPlan {
-    const added = { plan, regret: 0 };
-    this.#plans.set(nameOf(key), added);
+    const added = { plan, regret: 0, uses: 0 };
+    const name = nameOf(key);
+    this.#plans.delete(name);
+    this.#plans.set(name, added);
     const oldest = this.#plans.keys().next().value;
     if (this.#plans.size > CAPACITY && oldest !== undefined) this.#plans.delete(oldest);
     return added;

@@ -51,6 +51,7 @@ function createTestPlanning(options: TestOptions = {}) {
     base: { ...tinyProblem, slo, prices: options.prices ?? tinyProblem.prices },
     planner,
     deployments: {
+      known: (plan) => plan,
       isWarm: (plan) => warm.includes(plan),
       warmPlans: () => warm,
       start: async (plan) => void started.push(plan),
@@ -104,6 +105,16 @@ describe("planning a request", () => {
     expect((await planning.choose(first, 0)).reasons?.source).toBe("cached");
     await planning.choose({ ...QUERY, expectation: expectationOf(2, 5) }, 0);
     expect(problems).toHaveLength(2);
+  });
+
+  it("plans anew after a hundred requests, sooner if the plan misses an objective", async () => {
+    const planned = async (slo: Slo): Promise<number> => {
+      const { planning, problems } = createTestPlanning({ slo, policy: "best-effort", reuse: false });
+      for (let i = 0; i < 100; i++) await planning.choose(QUERY, 0);
+      return problems.length;
+    };
+    expect(await planned(NO_SLO)).toBe(1);
+    expect(await planned({ ttftMs: null, tpotMs: 1 })).toBe(10);
   });
 
   it("counts what went by until then as time to the first token", async () => {

@@ -25,7 +25,7 @@ import type { RequestTrace } from "./trace.ts";
 export interface RequestPlanningOptions {
   readonly base: ProblemBase;
   readonly planner: Planner;
-  readonly deployments: Pick<Deployments, "isWarm" | "warmPlans" | "start">;
+  readonly deployments: Pick<Deployments, "known" | "isWarm" | "warmPlans" | "start">;
   /** `strict`: a request whose objectives cannot be met fails; else it gets the plan that misses them least. */
   readonly policy: "strict" | "best-effort";
   /** Whether functions serve many requests: plans are then made for running ones, else for those of one request. */
@@ -37,6 +37,10 @@ export interface RequestPlanningOptions {
   /** Aborts starts that no request waits for. */
   readonly signal: AbortSignal;
 }
+
+/** Requests that a plan serves before it is made anew; and before that happens because it misses an objective. */
+const FRESH_USES = 100;
+const FRESH_USES_IF_MISSING = 10;
 
 interface Candidate {
   readonly source: PlanSource;
@@ -117,10 +121,18 @@ export class RequestPlanning implements PlanChooser {
     const { forecast, group = null } = expectation ?? {};
     const key = { group, source: forecast?.source ?? "none", workload: problem.workload };
     const cached = this.#cache.find(key);
-    if (cached !== null) return { planned: cached, source: "cached" as const };
+    if (cached !== null && !this.#isStale(cached, problem)) return { planned: cached, source: "cached" as const };
     const decision = await this.#decide(problem);
     if (decision === null) throw infeasible(problem, null);
-    return { planned: this.#cache.add(key, decision.placement.plan), source: "new" as const };
+    const plan = this.#options.deployments.known(decision.placement.plan);
+    return { planned: this.#cache.add(key, plan), source: "new" as const };
+  }
+
+  /** Margin and correction have changed since it was planned; sooner planned anew if objectives suffer. */
+  #isStale({ plan, uses }: CachedPlan, problem: PlanningProblem): boolean {
+    if (uses >= FRESH_USES) return true;
+    if (uses < FRESH_USES_IF_MISSING) return false;
+    return !isFeasible(this.#candidate(problem, plan, { source: "cached", isWarm: true }));
   }
 
   /** For running functions if they will be reused and their start meets the objective too. */
