@@ -80,7 +80,10 @@ async function* readEvents(
   watch: SilenceWatch,
 ): AsyncGenerator<Exclude<GenerateEvent, ErrorEvent>, void, void> {
   if (response.statusCode !== OK) throw new Error(`it answered with status ${response.statusCode}`);
-  for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+  const lines = createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY });
+  // After the last event nobody reads any more, and the connection may still break.
+  lines.on("error", () => {});
+  for await (const line of lines) {
     watch.heard();
     const event = decodeEvent(line);
     if (event.type === "error") throw reviveError(event.error);

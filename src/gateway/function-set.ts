@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { isRemoeError, remoeError } from "../core/errors.ts";
 import type {
   DoneEvent,
@@ -81,6 +82,8 @@ class FunctionSet implements AcquiredFunctions {
 
   constructor(options: FunctionSetOptions) {
     this.#options = options;
+    // Each function that is acquired listens to it, and there may be dozens.
+    setMaxListeners(0, this.#leaving.signal);
     this.#mainMeter = new Meter(options.rounding);
     this.#places = options.specs.experts.flatMap(({ name, replicas }) =>
       replicas.map((spec, index) => ({ name, index, spec, lease: null, restarts: 0 })),
