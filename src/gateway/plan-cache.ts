@@ -16,6 +16,8 @@ export interface CachedPlan {
   regret: number;
   /** Requests that asked for it. */
   uses: number;
+  /** How much slower than the profile, margin included, tokens were taken to be when it was made. */
+  readonly slowness: number;
 }
 
 const CAPACITY = 64;
@@ -35,8 +37,8 @@ export class PlanCache {
     return found;
   }
 
-  add(key: PlanKey, plan: Plan): CachedPlan {
-    const added = { plan, regret: 0, uses: 0 };
+  add(key: PlanKey, { plan, slowness }: Pick<CachedPlan, "plan" | "slowness">): CachedPlan {
+    const added = { plan, slowness, regret: 0, uses: 0 };
     const name = nameOf(key);
     this.#plans.delete(name);
     this.#plans.set(name, added);

@@ -117,6 +117,22 @@ describe("planning a request", () => {
     expect(await planned({ ttftMs: null, tpotMs: 1 })).toBe(10);
   });
 
+  it("plans anew when tokens turn out slower and the plan would miss its objective", async () => {
+    const { planning, problems } = createTestPlanning({
+      slo: { ttftMs: null, tpotMs: 25 },
+      policy: "best-effort",
+      reuse: false,
+    });
+    const { tpotMs } = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
+    expect(tpotMs).toBeLessThan(25);
+    for (let i = 0; i < 7; i++) {
+      const choice = await planning.choose(QUERY, 0);
+      const timings = { queueMs: 0, prefillMs: 1, ttftMs: null, tpotMs: 2 * tpotMs };
+      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as unknown as RequestTrace);
+    }
+    expect(problems).toHaveLength(2);
+  });
+
   it("counts what went by until then as time to the first token", async () => {
     const [at0, at7] = [createTestPlanning(), createTestPlanning({ now: 7 })];
     const early = await at0.planning.choose(QUERY, 0);
@@ -168,6 +184,17 @@ describe("choosing between a plan of its own and running functions", () => {
     }
     expect(started).toEqual([SMALL]);
     expect(overpaid.length).toBeGreaterThan(1);
+  });
+});
+
+describe("running functions that miss an objective", () => {
+  it("serve while better ones start, where a start would miss another", async () => {
+    // At the start LARGE takes more than 900 ms to the first token, running it keeps both.
+    const slo = { ttftMs: 900, tpotMs: 12 };
+    const { planning, started } = createTestPlanning({ plans: [LARGE], warm: [SMALL], slo, policy: "best-effort" });
+    const { reasons } = await planning.choose(QUERY, 0);
+    expect(reasons?.candidates.map(({ feasible }) => feasible)).toEqual([false, false]);
+    expect(started).toEqual(reasons?.source === "warm" ? [LARGE] : []);
   });
 });
 

@@ -41,6 +41,8 @@ export interface RequestPlanningOptions {
 /** Requests that a plan serves before it is made anew; and before that happens because it misses an objective. */
 const FRESH_USES = 100;
 const FRESH_USES_IF_MISSING = 10;
+/** Relative change of what tokens are taken to need. */
+const NOTICEABLE = 0.05;
 
 interface Candidate {
   readonly source: PlanSource;
@@ -125,14 +127,18 @@ export class RequestPlanning implements PlanChooser {
     const decision = await this.#decide(problem);
     if (decision === null) throw infeasible(problem, null);
     const plan = this.#options.deployments.known(decision.placement.plan);
-    return { planned: this.#cache.add(key, plan), source: "new" as const };
+    return { planned: this.#cache.add(key, { plan, slowness: this.#slowness() }), source: "new" as const };
   }
 
-  /** Margin and correction have changed since it was planned; sooner planned anew if objectives suffer. */
-  #isStale({ plan, uses }: CachedPlan, problem: PlanningProblem): boolean {
+  /** After many requests, and sooner if it misses an objective that it may have met when it was made. */
+  #isStale({ plan, uses, slowness }: CachedPlan, problem: PlanningProblem): boolean {
     if (uses >= FRESH_USES) return true;
-    if (uses < FRESH_USES_IF_MISSING) return false;
+    if (Math.abs(this.#slowness() / slowness - 1) < NOTICEABLE && uses < FRESH_USES_IF_MISSING) return false;
     return !isFeasible(this.#candidate(problem, plan, { source: "cached", isWarm: true }));
+  }
+
+  #slowness(): number {
+    return this.#margin.current.tpot * this.#correction.factors.decode;
   }
 
   /** For running functions if they will be reused and their start meets the objective too. */
@@ -163,11 +169,13 @@ export class RequestPlanning implements PlanChooser {
     return { source, isWarm, placement, evaluation };
   }
 
+  /** Starts its own functions when staying has cost as much as their start, or at once where staying misses an objective. */
   #regret(planned: CachedPlan, problem: PlanningProblem, { own, chosen }: { own: Candidate; chosen: Candidate }): void {
     const started = evaluate({ ...problem, isCold: false }, own.placement);
     if (started.violations.length > 0) return;
     planned.regret += Math.max(0, chosen.evaluation.cost - started.cost);
-    if (planned.regret < own.evaluation.costs.coldStart || planned.regret === 0) return;
+    const isWorthwhile = planned.regret > 0 && planned.regret >= own.evaluation.costs.coldStart;
+    if (!isWorthwhile && isFeasible(chosen)) return;
     planned.regret = 0;
     // If it fails, requests that need it will say why.
     this.#options.deployments.start(planned.plan, this.#options.signal).catch(() => {});
