@@ -1,17 +1,23 @@
 import { chooseCheapest } from "../choose-cheapest.ts";
+import { splitDevices } from "../evaluate.ts";
 import type { Decision } from "../evaluation.ts";
+import { mainNeedMb } from "../memory-needs.ts";
 import type { PlanningProblem } from "../problem.ts";
+import { smallestSpec } from "../specs.ts";
 import { decideSplit } from "./decide-split.ts";
 import { coarseChoices, fineChoices } from "./grid-choices.ts";
 import { GridSearch, type RelaxedMain } from "./grid-search.ts";
 import { LayerDemand } from "./layer-demand.ts";
 import { type GridChoices, OptionGrid } from "./option-grid.ts";
+import { uniformStarts } from "./uniform-starts.ts";
 
 /** Main functions that are bounded at first, and the most that are searched. */
 const COARSE_MAINS = 12;
 const SEARCHED_MAINS = 4;
 /** Around how many of the best main functions the others are bounded. */
 const REFINED_MAINS = 2;
+/** Relaxations that are taken as they are. */
+const ROUNDED_MAINS = 8;
 /** Options of a layer that are followed; partial combinations, as many as there is time for: fewer of more layers. */
 const BEAM_OPTIONS = 48;
 const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
@@ -53,7 +59,30 @@ export function* searchSplit(problem: PlanningProblem): Generator<void, Decision
           promising.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]),
         ),
       );
-  return yield* searchMains(fine, promising);
+  const found = [
+    yield* searchMains(fine, promising),
+    yield* roundRelaxed(coarse, mains.slice(0, ROUNDED_MAINS)),
+    yield* uniformStarts(problem, demands),
+  ].filter((decision) => decision !== null);
+  return found.length === 0 ? null : chooseCheapest(found);
+}
+
+/**
+ * The relaxations' own options, with the main memory that these need: where fees and rounding make costs jump, they may be
+ * better than anything near the best bound.
+ */
+function* roundRelaxed({ grid }: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
+  const { sizes, specs, profile } = grid.problem;
+  const decisions: Decision[] = [];
+  for (const { relaxed, kept } of mains) {
+    for (const { options } of kept === null ? [relaxed] : [relaxed, kept]) {
+      const remote = options.map((option) => grid.rowOf(option).remote);
+      const memoryMb = smallestSpec(specs.main, mainNeedMb(sizes, splitDevices(profile), remote));
+      const decision: Decision | null = memoryMb === null ? null : yield* decideSplit(grid, memoryMb, [{ options }]);
+      if (decision !== null) decisions.push(decision);
+    }
+  }
+  return decisions.length === 0 ? null : chooseCheapest(decisions);
 }
 
 function* searchOf(problem: PlanningProblem, demands: readonly LayerDemand[], choices: GridChoices) {
