@@ -195,6 +195,9 @@ describe("running functions that miss an objective", () => {
     const { reasons } = await planning.choose(QUERY, 0);
     expect(reasons?.candidates.map(({ feasible }) => feasible)).toEqual([false, false]);
     expect(started).toEqual(reasons?.source === "warm" ? [LARGE] : []);
+    await planning.choose(QUERY, 0);
+    // One start at a time.
+    expect(started.length).toBeLessThanOrEqual(1);
   });
 });
 

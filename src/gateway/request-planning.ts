@@ -42,7 +42,9 @@ export interface RequestPlanningOptions {
 const FRESH_USES = 100;
 const FRESH_USES_IF_MISSING = 10;
 /** Relative change of what tokens are taken to need. */
-const NOTICEABLE = 0.05;
+const NOTICEABLE = 0.2;
+/** After a start in the background, none follows for so many times as long as it takes: starts slow down what runs. */
+const REST = 10;
 
 interface Candidate {
   readonly source: PlanSource;
@@ -61,6 +63,8 @@ export class RequestPlanning implements PlanChooser {
   readonly #cache = new PlanCache();
   readonly #margin: SloMargin;
   readonly #correction = new TimeCorrection();
+  /** When functions may next be started in the background. */
+  #restsUntil = Number.NEGATIVE_INFINITY;
   /** What the profile was corrected by when a choice was made. */
   readonly #correctedBy = new WeakMap<PlanReasons, TimeFactors>();
 
@@ -175,7 +179,9 @@ export class RequestPlanning implements PlanChooser {
     if (started.violations.length > 0) return;
     planned.regret += Math.max(0, chosen.evaluation.cost - started.cost);
     const isWorthwhile = planned.regret > 0 && planned.regret >= own.evaluation.costs.coldStart;
-    if (!isWorthwhile && isFeasible(chosen)) return;
+    const now = this.#options.clock();
+    if ((!isWorthwhile && isFeasible(chosen)) || now < this.#restsUntil) return;
+    this.#restsUntil = now + REST * own.evaluation.coldStartMs;
     planned.regret = 0;
     // If it fails, requests that need it will say why.
     this.#options.deployments.start(planned.plan, this.#options.signal).catch(() => {});
