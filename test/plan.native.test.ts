@@ -75,6 +75,7 @@ describe("remoe plan", () => {
     [["plan"], 2, "--profile"],
     [["plan", "--profile", "/nowhere.json"], 2, "/nowhere.json"],
     [["plan", "--profile", "package.json"], 2, "package.json"],
+    [["profile", "--out", "/nowhere/profile.json"], 2, "/nowhere/profile.json"],
     [["run", "--profile", "x.json", "--remote-ratio", "0.5", "hi"], 2, "--remote-ratio"],
   ])("refuses %j by name", async (args, expected, named) => {
     const { code, stderr } = await runRemoe(args);

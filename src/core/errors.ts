@@ -369,6 +369,11 @@ export const ERRORS = {
     message: "the profile '{path}' cannot be used: {problem}",
     hint: "Measure one with `remoe profile --out <file>`.",
   },
+  PROFILE_UNWRITABLE: {
+    ...badInput,
+    message: "cannot write the profile '{path}': {reason}",
+    hint: "Give a file in a folder that exists and that this user may write to.",
+  },
   PROFILE_FOREIGN: {
     ...badInput,
     message: "the profile '{path}' belongs to another model: '{actual}', here it is '{expected}'",

@@ -10,3 +10,8 @@ export function timeAt({ vcpus, ms }: SpeedCurve, at: number): number {
   const share = (1 / left - 1 / at) / (1 / left - 1 / right);
   return leftMs + share * (rightMs - leftMs);
 }
+
+/** The curve of something that takes so many times as long. */
+export function scaleCurve({ vcpus, ms }: SpeedCurve, factor: number): SpeedCurve {
+  return { vcpus, ms: ms.map((time) => factor * time) };
+}

@@ -1,6 +1,7 @@
 import { median } from "../core/stats.ts";
-import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "./cost-profile.ts";
+import type { CostProfile, ExpertTimes, MainTimes } from "./cost-profile.ts";
 import type { Outcome } from "./slo-margin.ts";
+import { scaleCurve } from "./speed-curve.ts";
 
 /** What a profile's times have to be multiplied with to be those of requests. */
 export interface TimeFactors {
@@ -53,22 +54,18 @@ export function correctTimes(profile: CostProfile, factors: TimeFactors): CostPr
 
 function correctMain(times: MainTimes, factors: TimeFactors): MainTimes {
   return {
-    decodeToken: scale(times.decodeToken, factors.decode),
-    prefillPrompt: scale(times.prefillPrompt, factors.prefill),
-    prefillToken: scale(times.prefillToken, factors.prefill),
+    decodeToken: scaleCurve(times.decodeToken, factors.decode),
+    prefillPrompt: scaleCurve(times.prefillPrompt, factors.prefill),
+    prefillToken: scaleCurve(times.prefillToken, factors.prefill),
     experts: correctExperts(times.experts, factors),
   };
 }
 
 function correctExperts(times: ExpertTimes, { prefill, decode }: TimeFactors): ExpertTimes {
   return {
-    decodeLayer: scale(times.decodeLayer, decode),
-    decodeRow: scale(times.decodeRow, decode),
-    prefillExpert: scale(times.prefillExpert, prefill),
-    prefillRow: scale(times.prefillRow, prefill),
+    decodeLayer: scaleCurve(times.decodeLayer, decode),
+    decodeRow: scaleCurve(times.decodeRow, decode),
+    prefillExpert: scaleCurve(times.prefillExpert, prefill),
+    prefillRow: scaleCurve(times.prefillRow, prefill),
   };
-}
-
-function scale({ vcpus, ms }: SpeedCurve, factor: number): SpeedCurve {
-  return { vcpus, ms: ms.map((time) => factor * time) };
 }

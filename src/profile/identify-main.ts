@@ -1,9 +1,8 @@
 import type { ExpertTimes, MainTimes, SpeedCurve } from "../planner/cost-profile.ts";
 import { type ExpertSpeed, expertSpeed } from "../planner/layer-time.ts";
-import { timeAt } from "../planner/speed-curve.ts";
+import { scaleCurve, timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
 import type { Measurements, PrefillPoint } from "./measurements.ts";
-import { scaleCurve } from "./scale-curve.ts";
 
 export interface IdentifiedMain {
   readonly times: MainTimes;

@@ -53,10 +53,22 @@ Examples:
   remoe profile --quick --platform docker --json`;
 
 async function run(flags: ProfileFlags): Promise<void> {
+  const { out } = flags;
+  // Before a minute of measuring: afterwards it would be lost.
+  if (out !== undefined) write(out, "");
   const report = await measure(flags, watchInterruption());
-  if (flags.out !== undefined) writeFileSync(flags.out, `${JSON.stringify(report, null, 2)}\n`);
+  if (out !== undefined) write(out, `${JSON.stringify(report, null, 2)}\n`);
   if (flags.json) printJson(report);
   else process.stdout.write(describeProfile(report));
+}
+
+/** Keeps what is there while there is nothing to add. */
+function write(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { flag: text === "" ? "a" : "w" });
+  } catch (error) {
+    throw remoeError("PROFILE_UNWRITABLE", { path, reason: (error as Error).message }, error);
+  }
 }
 
 /** Nothing is left to wait for: functions are stopped when they have been measured. */
