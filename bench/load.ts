@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import koffi from "koffi";
 import { type Spread, spread } from "../src/core/stats.ts";
+import { mainFootprint } from "../src/engine/footprint.ts";
 import { connectMain } from "../src/functions/main-client.ts";
 import type { GenerateRequest } from "../src/functions/protocol.ts";
 import type { StartTimes } from "../src/functions/spec.ts";
 import { residentShare } from "../src/ggml/page-cache.ts";
 import { readGguf } from "../src/gguf/read.ts";
-import { architectureOf } from "../src/model/registry.ts";
+
 import { GREEDY } from "../src/model/sampling.ts";
 import { createPlatform } from "../src/platform/instance-pool.ts";
 import { createLocalLauncher } from "../src/platform/local/local-launcher.ts";
@@ -64,26 +65,26 @@ const CONTEXT = 1024;
 const SECRET = "bench";
 
 export async function benchLoad({ model, threads, rounds }: LoadBenchOptions): Promise<LoadBenchmark> {
+  const file = readGguf(model);
+  const paths = file.parts.map(({ path }) => path);
   const warm: Turn[] = [];
   const cold: (Turn & { readonly ddMs: number })[] = [];
   let last: Started | undefined;
   let llamaPeakBytes = 0;
   for (let round = 0; round < rounds; round++) {
-    const sides = { remoe: () => startRemoe(model, threads), llama: () => loadLlama(model, threads) };
-    evict(model);
-    const ddMs = directRead(model);
-    const coldTurn = await takeTurn(sides, { round, before: () => evict(model) });
+    const sides = { remoe: () => startRemoe(file.path, threads), llama: () => loadLlama(file.path, threads) };
+    paths.forEach(evict);
+    const ddMs = directRead(paths);
+    const coldTurn = await takeTurn(sides, { round, before: () => paths.forEach(evict) });
     cold.push({ remoe: coldTurn.remoe.loadMs, llama: coldTurn.llama.loadMs, ddMs });
-    const warmTurn = await takeTurn(sides, { round, before: () => readFully(model) });
+    const warmTurn = await takeTurn(sides, { round, before: () => paths.forEach(readFully) });
     warm.push({ remoe: warmTurn.remoe.loadMs, llama: warmTurn.llama.loadMs });
     last = warmTurn.remoe;
     llamaPeakBytes = warmTurn.llama.peakBytes;
   }
-  const file = readGguf(model);
-  const { layers, kvHeads, headWidth } = architectureOf(file).hyperParameters(file);
-  const cacheBytes = 2 * 2 * layers * kvHeads * headWidth * CONTEXT;
+  const { cacheBytes } = mainFootprint(file, { contextLength: CONTEXT, threads: 1 });
   const started = last as Started;
-  const fileBytes = statSync(model).size;
+  const { fileBytes } = file;
   return {
     schemaVersion: 1,
     machine: describeMachine(),
@@ -222,10 +223,12 @@ function readFully(path: string): void {
   spawnSync("dd", [`if=${path}`, "of=/dev/null", "bs=4M"]);
 }
 
-/** → milliseconds dd needs to read the file around the page cache */
-function directRead(path: string): number {
+/** → milliseconds dd needs to read the files around the page cache */
+function directRead(paths: readonly string[]): number {
   const began = performance.now();
-  const { status, stderr } = spawnSync("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "iflag=direct"]);
-  if (status !== 0) throw new Error(`dd failed: ${stderr}`);
+  for (const path of paths) {
+    const { status, stderr } = spawnSync("dd", [`if=${path}`, "of=/dev/null", "bs=4M", "iflag=direct"]);
+    if (status !== 0) throw new Error(`dd failed: ${stderr}`);
+  }
   return performance.now() - began;
 }

@@ -1,7 +1,7 @@
 import { loadavg } from "node:os";
 import { readProfile } from "../src/cli/read-profile.ts";
 import { readGguf } from "../src/gguf/read.ts";
-import { architectureOf } from "../src/model/registry.ts";
+import { readTransformer } from "../src/model/registry.ts";
 import type { Workload } from "../src/planner/problem.ts";
 import { type ModelShape, SHAPES, specsOf } from "../src/profile/modelled/model-shape.ts";
 import { describeMachine, type Machine } from "./machine.ts";
@@ -74,6 +74,6 @@ function figureProblem(shape: ModelShape, seed: number) {
 
 function readCurve({ profile, model }: { readonly profile: string; readonly model: string }): MemoryCurve {
   const file = readGguf(model);
-  const { expertsPerToken } = architectureOf(file).hyperParameters(file);
+  const { expertsPerToken } = readTransformer(file).hyper;
   return measuredCurve(readProfile(profile, file.metadata.stringOr("general.name", "")), expertsPerToken);
 }

@@ -13,7 +13,7 @@ import type { HistoryIdentity } from "../src/history/identity.ts";
 import { readHistory } from "../src/history/read-history.ts";
 import type { HistoryRecord } from "../src/history/record.ts";
 import { isSmallModel } from "../src/model/architecture.ts";
-import { architectureOf } from "../src/model/registry.ts";
+import { readTransformer } from "../src/model/registry.ts";
 import type { TokenEmbeddings } from "../src/model/token-embeddings.ts";
 
 export interface RecordOptions {
@@ -71,7 +71,7 @@ async function* recall(path: string, { identity }: RecordOptions, progress: Prog
 async function* run(path: string, options: RecordOptions, progress: Progress): AsyncGenerator<HistoryRecord> {
   const { native, file, embeddings, isRaw, limit, maxTokens = 0 } = options;
   const prompts = readPrompts(path).slice(0, limit);
-  const hyper = architectureOf(file).hyperParameters(file);
+  const hyper = readTransformer(file).hyper;
   const contextLength = chooseContext(hyper.contextLength, undefined);
   const threads = isSmallModel(hyper) ? 1 : availableParallelism();
   using engine = await Engine.load(native, file, { contextLength, threads });

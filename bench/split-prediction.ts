@@ -4,7 +4,7 @@ import type { RemoteCall } from "../src/engine/runtime.ts";
 import { cpuPlacement } from "../src/engine/tensor-loader.ts";
 import { loadNative } from "../src/ggml/library.ts";
 import { readGguf } from "../src/gguf/read.ts";
-import { architectureOf } from "../src/model/registry.ts";
+import { readTransformer } from "../src/model/registry.ts";
 
 /** Layers differ in nothing that takes time; several of them keep the weights out of the processor's caches. */
 const PROFILED_LAYERS = 4;
@@ -17,7 +17,7 @@ const PROFILE_ROUNDS = 100;
 export async function profileExperts(model: string): Promise<number[]> {
   const native = loadNative();
   const file = readGguf(model);
-  const { layers, experts, expertsPerToken: k, hidden } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, expertsPerToken: k, hidden } = readTransformer(file).hyper;
   const profiled = Math.min(layers, PROFILED_LAYERS);
   const all = Array.from({ length: experts }, (_, expert) => expert);
   const selection = Array.from({ length: layers }, (_, layer) => (layer < profiled ? all : []));

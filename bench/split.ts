@@ -5,7 +5,7 @@ import { type System, startSystem } from "../src/cli/system.ts";
 import { median, type Spread, spread } from "../src/core/stats.ts";
 import type { RequestTrace } from "../src/gateway/trace.ts";
 import { readGguf } from "../src/gguf/read.ts";
-import { architectureOf } from "../src/model/registry.ts";
+import { readTransformer } from "../src/model/registry.ts";
 import { GREEDY } from "../src/model/sampling.ts";
 import type { Plan } from "../src/planner/plan.ts";
 import { describeMachine, type Machine } from "./machine.ts";
@@ -84,7 +84,7 @@ export async function benchSplit(options: SplitBenchOptions): Promise<SplitBench
   const { functions, turns, prefillCalls } = await runSides(options);
   const summary = summarise(turns, prefillCalls);
   const file = readGguf(model);
-  const { hidden } = architectureOf(file).hyperParameters(file);
+  const { hidden } = readTransformer(file).hyper;
   const transfer = {
     expertUs,
     emptyCallUs: wire.empty.p50Us,

@@ -5,11 +5,11 @@ import { BUNDLED_MODEL } from "../engine/testing/bundled-model.ts";
 import { temporaryFolder } from "../engine/testing/temporary-folder.ts";
 import type { ModelProgram } from "../gateway/function-specs.ts";
 import { readGguf } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { choosePlan, deviceMemoryMb, type PlanOptions } from "./choose-plan.ts";
 
 const file = readGguf(BUNDLED_MODEL);
-const { layers, experts } = architectureOf(file).hyperParameters(file);
+const { layers, experts } = readTransformer(file).hyper;
 const program: ModelProgram = {
   model: BUNDLED_MODEL,
   layers,

@@ -1,11 +1,11 @@
 import { modelFingerprint, tokenizerFingerprint } from "../gguf/fingerprint.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { HistoryIdentity } from "../history/identity.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 
 /** What a history of this model file belongs to. */
 export function historyIdentity(file: GgufFile): HistoryIdentity {
-  const { layers, experts, expertsPerToken, hidden, vocabulary } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, expertsPerToken, hidden, vocabulary } = readTransformer(file).hyper;
   return {
     layers,
     experts,

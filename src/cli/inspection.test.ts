@@ -77,6 +77,22 @@ describe("inspectModel", () => {
     ]);
   });
 
+  it("reads experts in tensors of their own as it reads stacked ones", () => {
+    const path = join(folder, "separate.gguf");
+    writeGguf(path, {
+      metadata: [
+        ["general.architecture", { type: "string", value: "oldmoe" }],
+        ["oldmoe.expert_count", { type: "uint32", value: EXPERTS }],
+      ],
+      tensors: Array.from({ length: EXPERTS }, (_, expert) =>
+        zeros(`blk.0.ffn_up.${expert}.weight`, GgmlType.Q8_0, [32, 32]),
+      ),
+    });
+    expect(inspectModel(readGguf(path)).expertTable).toEqual([
+      { firstLayer: 0, lastLayer: 0, bytesPerExpert: tensorBytes(GgmlType.Q8_0, [32, 32]), types: { up: "q8_0" } },
+    ]);
+  });
+
   it("counts shared experts and embeddings as non-expert", () => {
     const { bytes, quantisation } = mixedModel();
     expect(bytes.nonExpert).toBe((32 * 10 + 32 * 32) * 4);

@@ -39,8 +39,8 @@ export interface Inspection {
   readonly expertTable: readonly ExpertGroup[];
 }
 
-/** The stacked experts of a layer, as llama.cpp names them in every architecture. */
-const EXPERT_TENSOR = /^blk\.(\d+)\.ffn_(\w+)_exps\.(weight|bias)$/;
+/** Experts of a layer, stacked or (in older files) each on its own, as llama.cpp names them in every architecture. */
+const EXPERT_TENSOR = /^blk\.(\d+)\.ffn_(\w+?)(?:_exps|\.\d+)\.(weight|bias)$/;
 
 /**
  * Reads the table of a model file by the naming that all architectures share, so that those Remoe cannot run are

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Numerics } from "../engine/forward-passes.ts";
 import type { ModelProgram } from "../gateway/function-specs.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { chooseContext } from "./served-model.ts";
 
 export interface ProgramOptions {
@@ -17,7 +17,7 @@ export interface ProgramOptions {
 
 /** What the functions of a model have in common, on this machine. @throws CONTEXT_TOO_LONG */
 export function toModelProgram(file: GgufFile, options: ProgramOptions): ModelProgram {
-  const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, contextLength: trained } = readTransformer(file).hyper;
   const contextLength = chooseContext(trained, options.contextLength);
   return {
     model: file.path,

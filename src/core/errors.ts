@@ -74,6 +74,11 @@ export const ERRORS = {
     message: "'{path}' has the architecture '{architecture}', which Remoe does not run",
     hint: "Supported architectures: {supported}.",
   },
+  MODEL_HAS_NO_EXPERTS: {
+    ...badModel,
+    message: "'{path}' is a model without experts, which Remoe has nothing to split of",
+    hint: "Run it with llama.cpp, or choose a mixture-of-experts model such as Mixtral.",
+  },
   MODEL_METADATA_INVALID: {
     ...badModel,
     message: "'{path}': metadata key '{key}' {problem}",
@@ -83,6 +88,16 @@ export const ERRORS = {
     ...badModel,
     message: "'{path}': tensor '{tensor}' {problem}",
     hint: "The file is damaged or was written by an unsupported converter; fetch or convert it again.",
+  },
+  MODEL_PART_INVALID: {
+    ...badModel,
+    message: "'{path}', part {part} of {count} of a split model, {problem}",
+    hint: "Keep all parts in one folder under their own names; fetch those that are missing or damaged again.",
+  },
+  MODEL_TYPE_UNSUPPORTED: {
+    ...badModel,
+    message: "'{path}': tensor '{tensor}' has the type {type}, which the engine cannot compute with",
+    hint: "Convert the tensor to one of these types: {supported}.",
   },
   MODEL_SHAPE_UNFIT: {
     ...badInput,

@@ -4,10 +4,9 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
-import { expertSlab } from "../gguf/experts.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import type { ExpertTensors } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { AdoptedExperts, type AdoptedExpertsOptions } from "./adopted-experts.ts";
 import { Engine } from "./engine.ts";
 import { allExperts, expertBytes } from "./expert-bank.ts";
@@ -23,12 +22,9 @@ import { writeTestModel } from "./testing/write-test-model.ts";
 
 const native = loadNative();
 const bundled = readGguf(BUNDLED_MODEL);
-const hyper = architectureOf(bundled).hyperParameters(bundled);
+const { hyper, experts: expertTensors } = readTransformer(bundled);
 const { hidden, layers, experts, expertsPerToken: k } = hyper;
-const [largestLayer = 0] = architectureOf(bundled)
-  .experts(bundled, hyper)
-  .map((tensors) => expertBytes(tensors, 1))
-  .toSorted((a, b) => b - a);
+const [largestLayer = 0] = expertTensors.map((tensors) => expertBytes(tensors, 1)).toSorted((a, b) => b - a);
 const MAX_TOKENS = 64;
 
 function adopt(file: GgufFile, options: Partial<AdoptedExpertsOptions> = {}, natives = native): AdoptedExperts {
@@ -184,11 +180,10 @@ describe("what was taken is given back", () => {
   it("when the file ends early; the next call is served", async () => {
     const path = join(temporaryFolder(), "model.gguf");
     const file = writeTestModel({ path, quant: "F16" });
-    const layout = architectureOf(file);
-    const shape = layout.hyperParameters(file);
+    const { hyper: shape, experts: tensors } = readTransformer(file);
     const broken = shape.experts - 1;
-    const { down } = layout.experts(file, shape).at(-1) as ExpertTensors;
-    truncateSync(path, expertSlab(down, broken).offset);
+    const { down } = tensors.at(-1) as ExpertTensors;
+    truncateSync(path, down.slab(broken).offset);
     const counting = countHeld(native);
     {
       using adopted = adopt(file, {}, counting.native);

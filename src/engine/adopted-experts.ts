@@ -2,7 +2,7 @@ import { remoeError } from "../core/errors.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { ExpertTensors } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { CallRunner, type CallRunnerOptions } from "./call-runner.ts";
 import { ExpertBank, expertBytes, type LayerExperts } from "./expert-bank.ts";
 import { filterRows, type RoutedRows } from "./routing.ts";
@@ -21,7 +21,6 @@ export interface AdoptedExpertsOptions extends CallRunnerOptions {
  */
 export class AdoptedExperts implements RemoteExperts, Disposable {
   readonly #native: Native;
-  readonly #file: GgufFile;
   readonly #options: AdoptedExpertsOptions;
   readonly #tensors: readonly ExpertTensors[];
   readonly #runner: CallRunner;
@@ -33,13 +32,11 @@ export class AdoptedExperts implements RemoteExperts, Disposable {
 
   /** @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID */
   constructor(native: Native, file: GgufFile, options: AdoptedExpertsOptions) {
-    const architecture = architectureOf(file);
-    const hyper = architecture.hyperParameters(file);
+    const transformer = readTransformer(file);
     this.#native = native;
-    this.#file = file;
     this.#options = options;
-    this.#tensors = architecture.experts(file, hyper);
-    this.#runner = new CallRunner(native, { architecture, hyper }, options);
+    this.#tensors = transformer.experts;
+    this.#runner = new CallRunner(native, transformer, options);
   }
 
   /** How many experts were loaded so far; one that was evicted and loaded again counts again. */
@@ -111,7 +108,7 @@ export class AdoptedExperts implements RemoteExperts, Disposable {
     const tensors = this.#tensors[layer] as ExpertTensors;
     this.#makeRoom(expertBytes(tensors, 1));
     const { placement } = this.#options;
-    const bank = await ExpertBank.load(this.#native, this.#file, [tensors], { selection: [[expert]], placement });
+    const bank = await ExpertBank.load(this.#native, [tensors], { selection: [[expert]], placement });
     this.#banks.set(key(layer, expert), bank);
     this.#adopted++;
     return bank;

@@ -1,3 +1,4 @@
+import type { HyperParameters } from "../model/architecture.ts";
 import { fillCausalMask } from "./mask.ts";
 
 /** What a pass reads of its tokens. */
@@ -7,8 +8,17 @@ export interface BatchInputs {
   readonly cacheRows: BigInt64Array;
   /** [span, room] f16 */
   readonly mask: Uint16Array;
+  /** That of blocks with a sliding window; not read if there are none. */
+  readonly windowMask: Uint16Array;
   /** The row whose logits are wanted. */
   readonly outRow: Int32Array;
+}
+
+/** Where a batch's tokens go. */
+export interface BatchPlace extends Pick<HyperParameters, "window"> {
+  readonly position: number;
+  readonly span: number;
+  readonly spareRow: number;
 }
 
 /**
@@ -18,7 +28,7 @@ export interface BatchInputs {
 export function writeBatchInputs(
   inputs: BatchInputs,
   tokens: readonly number[],
-  { position, span, spareRow }: { readonly position: number; readonly span: number; readonly spareRow: number },
+  { position, span, spareRow, window }: BatchPlace,
 ): void {
   const room = inputs.tokens.length;
   const last = tokens.length - 1;
@@ -29,5 +39,7 @@ export function writeBatchInputs(
     inputs.cacheRows[i] = BigInt(i <= last ? position + i : spareRow);
   }
   inputs.outRow[0] = last;
-  fillCausalMask(inputs.mask, span, position, room);
+  const rows = { span, firstPosition: position, tokens: room };
+  fillCausalMask(inputs.mask, rows);
+  if (window !== null) fillCausalMask(inputs.windowMask, { ...rows, window: window.size });
 }

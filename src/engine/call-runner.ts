@@ -1,6 +1,6 @@
 import type { Native } from "../ggml/library.ts";
 import { f32, NamedTensors } from "../ggml/named-tensors.ts";
-import type { Architecture, HyperParameters } from "../model/architecture.ts";
+import type { HyperParameters, Transformer } from "../model/architecture.ts";
 import type { ExpertHolder } from "./expert-bank.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
@@ -20,16 +20,12 @@ export class CallRunner implements Disposable {
   readonly #runner: ExpertRunner;
   readonly #io: NamedTensors<ReturnType<typeof callBuffers>>;
 
-  constructor(
-    native: Native,
-    model: { readonly architecture: Architecture; readonly hyper: HyperParameters },
-    { threads, maxTokens }: CallRunnerOptions,
-  ) {
-    this.#hidden = model.hyper.hidden;
+  constructor(native: Native, transformer: Transformer, { threads, maxTokens }: CallRunnerOptions) {
+    this.#hidden = transformer.hyper.hidden;
     this.#lanes = new Lanes(native, threads);
-    this.#runner = new ExpertRunner(native, model, maxTokens);
+    this.#runner = new ExpertRunner(native, transformer, maxTokens);
     const host = native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice);
-    this.#io = new NamedTensors(native, host, callBuffers(model.hyper, maxTokens));
+    this.#io = new NamedTensors(native, host, callBuffers(transformer.hyper, maxTokens));
   }
 
   async run({ kernel, inputs, rows, outputs }: RemoteCall, holder: ExpertHolder): Promise<void> {

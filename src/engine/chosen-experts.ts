@@ -2,11 +2,11 @@ import type { CpuBackend } from "../ggml/cpu-backend.ts";
 import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { i32, i64, NamedTensors, type SharedTensor } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
-import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { NODES_PER_BLOCK } from "../model/architecture.ts";
 import type { LayerExperts } from "./expert-bank.ts";
 import type { Runtime } from "./runtime.ts";
 
-type Model = Pick<Runtime, "native" | "architecture" | "hyper" | "bank"> & { readonly backend: CpuBackend };
+type Model = Pick<Runtime, "native" | "transformer" | "hyper" | "bank"> & { readonly backend: CpuBackend };
 
 /** What the graphs read and write. */
 export interface ExpertTensors {
@@ -73,13 +73,13 @@ export class ChosenExperts implements Disposable {
   }
 
   #record(held: LayerExperts, count: number): GraphBuilder {
-    const { native, architecture, hyper } = this.#model;
+    const { native, transformer, hyper } = this.#model;
     const { ids, ranks } = this.#lists.tensors;
-    const g = new GraphBuilder(native, NODES_PER_LAYER);
+    const g = new GraphBuilder(native, NODES_PER_BLOCK);
     const rowBytes = hyper.hidden * Float32Array.BYTES_PER_ELEMENT;
     const x = g.view3d(this.#tensors.input, [hyper.hidden, 1, 1], [rowBytes, rowBytes], 0);
     const chosen = g.reshape2d(g.view1d(ids, count, 0), count, 1);
-    const outputs = architecture.chosenExperts(g, held.stack, x, chosen); // [hidden, count, 1]
+    const outputs = transformer.chosenExperts(g, held.stack, x, chosen); // [hidden, count, 1]
     const rows = g.reshape2d(outputs, hyper.hidden, count);
     g.expand(g.setRows(this.#tensors.rows, rows, g.view1d(ranks, count, 0)));
     return g;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import type { SynthShape } from "../model/synth-shapes.ts";
+import type { SynthShape } from "../model/synth/shape.ts";
 import { Engine } from "./engine.ts";
 import type { Numerics } from "./forward-passes.ts";
 import { Float64Model } from "./testing/float64-model.ts";

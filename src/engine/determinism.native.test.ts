@@ -7,7 +7,7 @@ import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import type { HyperParameters } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import type { ExpertSelection } from "./expert-bank.ts";
 import type { GenerationDone } from "./generation.ts";
@@ -48,8 +48,8 @@ const MODELS: readonly (readonly [string, GgufFile])[] = [
 ];
 
 function promptFor(file: GgufFile, length: number): number[] {
-  const { hyperParameters } = architectureOf(file);
-  return text.slice(0, length).map((token) => token % hyperParameters(file).vocabulary);
+  const { vocabulary } = readTransformer(file).hyper;
+  return text.slice(0, length).map((token) => token % vocabulary);
 }
 
 describe.each(MODELS)("the default numerics give the same bits (%s)", (_, file) => {

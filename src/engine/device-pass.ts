@@ -4,15 +4,24 @@ import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, Tensor } from "../ggml/signatures.ts";
-import { NODES_PER_LAYER } from "../model/architecture.ts";
+import { NODES_PER_BLOCK } from "../model/architecture.ts";
 import { type BatchInputs, writeBatchInputs } from "./batch-inputs.ts";
+import { recordAttention, recordDense, windowSpan } from "./block-graph.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
 import { routeRows } from "./routing.ts";
-import { combineExperts, type ExpertKernel, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+import {
+  blockScope,
+  blocksOf,
+  combineExperts,
+  type ExpertKernel,
+  layerOf,
+  type PassOptions,
+  type Runtime,
+} from "./runtime.ts";
 import type { PassShape } from "./whole-pass.ts";
 
 /**
@@ -47,7 +56,7 @@ export class DevicePass implements Disposable {
     this.#host = new NamedTensors(native, backend.bufferType, hostCopies(runtime, shape));
     this.#sort = new Int32Array(experts * shape.tokens);
     this.#lanes = new Lanes(native, runtime.threads);
-    this.#grouped = new ExpertRunner(native, runtime, shape.tokens);
+    this.#grouped = new ExpertRunner(native, runtime.transformer, shape.tokens);
     this.#single = new ChosenExperts(runtime, this.#host.tensors);
     this.#allocator = native.ggml.ggml_gallocr_new(device.bufferType);
     const recorded = Array.from({ length: layers }, (_, layer) => this.#recordLayer(layer));
@@ -80,9 +89,11 @@ export class DevicePass implements Disposable {
       positions: new Int32Array(room),
       cacheRows: new BigInt64Array(room),
       mask: new Uint16Array(span * room),
+      windowMask: new Uint16Array(windowSpan(this.#runtime.hyper, span) * room),
       outRow: new Int32Array(1),
     };
-    writeBatchInputs(inputs, tokens, { position, span, spareRow: this.#runtime.cache.spareRow });
+    const { cache, hyper } = this.#runtime;
+    writeBatchInputs(inputs, tokens, { position, span, spareRow: cache.spareRow, window: hyper.window });
     for (const [name, values] of Object.entries(inputs)) this.#io.upload(name as keyof BatchInputs, values);
   }
 
@@ -130,58 +141,69 @@ export class DevicePass implements Disposable {
   }
 
   #recordLayer(layer: number): GraphBuilder {
-    const { native, architecture, cache } = this.#runtime;
-    const { tokens, span } = this.#shape;
-    const t = this.#io.tensors;
-    const g = new GraphBuilder(native, NODES_PER_LAYER);
-    const scope = layerScope(this.#runtime, layer);
-    const x = this.#layerInput(g, layer);
-    const qkv = architecture.project(g, scope, x, t.positions);
-    g.expand(qkv.q);
-    cache.write(g, layer, qkv, t.cacheRows, tokens);
-    const attended = architecture.attend(g, scope, {
-      q: qkv.q,
-      ...cache.read(g, layer, span),
-      mask: t.mask,
-      tokens,
-      byHead: false,
-    });
-    const keepsAll = this.#rowsIn(layer) === tokens;
-    if (!keepsAll) {
-      const unused = architecture.gate(g, scope, g.add(attended, x));
-      g.expand(this.#io.pin(g, tensorSource(unused.chosen, 0), "unusedSort"));
+    const { native, hyper } = this.#runtime;
+    const blocks = blocksOf(hyper, layer);
+    const g = new GraphBuilder(native, NODES_PER_BLOCK * (blocks.length + 1));
+    let x = this.#layerInput(g, layer);
+    for (const block of blocks) {
+      const attended = this.#recordAttention(g, block, x);
+      if (layerOf(hyper, block) === null) x = recordDense(g, this.#runtime, block, g.add(attended, x));
+      else this.#recordGate(g, layer, { attended, x });
     }
-    const keep = (rows: Tensor): Tensor => (keepsAll ? rows : g.getRows(rows, t.outRow));
-    const h = this.#io.pin(g, g.add(keep(attended), keep(x)), "h");
-    const gate = architecture.gate(g, scope, h);
-    this.#io.pin(g, gate.input, "input");
-    this.#io.pin(g, tensorSource(gate.chosen, 0), "sort");
-    g.expand(this.#io.pin(g, gate.weights, "weights"));
     return g;
   }
 
+  #recordAttention(g: GraphBuilder, block: number, x: Tensor): Tensor {
+    const shape = { ...this.#shape, byHead: false };
+    return recordAttention(g, this.#runtime, block, { x, inputs: this.#io.tensors, shape });
+  }
+
+  /** `x`: the residual stream before attention */
+  #recordGate(
+    g: GraphBuilder,
+    layer: number,
+    { attended, x }: { readonly attended: Tensor; readonly x: Tensor },
+  ): void {
+    const { transformer, hyper } = this.#runtime;
+    const scope = blockScope(this.#runtime, hyper.moeBlocks[layer] as number);
+    const keepsAll = this.#rowsIn(layer) === this.#shape.tokens;
+    if (!keepsAll) {
+      const unused = transformer.gate(g, scope, g.add(attended, x));
+      g.expand(this.#io.pin(g, tensorSource(unused.chosen, 0), "unusedSort"));
+    }
+    const keep = (rows: Tensor): Tensor => (keepsAll ? rows : g.getRows(rows, this.#io.tensors.outRow));
+    const h = this.#io.pin(g, g.add(keep(attended), keep(x)), "h");
+    const gate = transformer.gate(g, scope, h);
+    this.#io.pin(g, gate.input, "input");
+    this.#io.pin(g, tensorSource(gate.chosen, 0), "sort");
+    g.expand(this.#io.pin(g, gate.weights, "weights"));
+    if (transformer.shared !== null) g.expand(this.#io.pin(g, transformer.shared(g, scope, gate.input), "shared"));
+  }
+
   #layerInput(g: GraphBuilder, layer: number): Tensor {
-    const { architecture, weight } = this.#runtime;
-    return layer === 0 ? architecture.embed(g, weight, this.#io.tensors.tokens) : this.#join(g, this.#shape.tokens);
+    const { transformer, weights } = this.#runtime;
+    const { tokens, positions } = this.#io.tensors;
+    return layer === 0 ? transformer.embed(g, weights, tokens, positions) : this.#join(g, this.#shape.tokens);
   }
 
   #recordHead(): GraphBuilder {
-    const { native, architecture, hyper, weight } = this.#runtime;
-    const g = new GraphBuilder(native, NODES_PER_LAYER);
-    g.expand(this.#io.pin(g, architecture.head(g, weight, this.#join(g, 1), hyper), "logits"));
+    const { native, transformer, weights } = this.#runtime;
+    const g = new GraphBuilder(native, NODES_PER_BLOCK);
+    g.expand(this.#io.pin(g, transformer.head(g, weights, this.#join(g, 1)), "logits"));
     return g;
   }
 
   /** What the layer before leaves, of the first `tokens` rows. */
   #join(g: GraphBuilder, tokens: number): Tensor {
-    const { hyper } = this.#runtime;
-    const { rows, weights, h } = this.#io.tensors;
+    const { hyper, transformer } = this.#runtime;
+    const { rows, weights, shared, h } = this.#io.tensors;
     const first = (x: Tensor, count: number, width: number): Tensor =>
       g.view2d(x, [width, count], width * Float32Array.BYTES_PER_ELEMENT, 0);
     const { hidden, expertsPerToken: k } = hyper;
     const parts = {
       rows: first(rows, k * tokens, hidden),
       weights: first(weights, tokens, k),
+      shared: transformer.shared && first(shared, tokens, hidden),
       h: first(h, tokens, hidden),
     };
     return combineExperts(g, hyper, parts, tokens);
@@ -203,8 +225,10 @@ function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
     cacheRows: i64(tokens),
     outRow: i32(1),
     mask: f16(span, tokens),
+    windowMask: f16(windowSpan(hyper, span), tokens),
     h: f32(hidden, tokens),
     input: f32(hidden, tokens),
+    shared: f32(hidden, tokens),
     sort: i32(experts, tokens),
     /** Every token's in the last layer: see `observeUnused`. */
     unusedSort: i32(experts, tokens),

@@ -2,9 +2,7 @@ import type { Native } from "../ggml/library.ts";
 import { hasOwnLayout, TensorAliases, tensorAddress } from "../ggml/memory.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import { alignUp } from "../gguf/alignment.ts";
-import { expertSlab } from "../gguf/experts.ts";
-import type { GgufFile } from "../gguf/read.ts";
-import type { TensorInfo } from "../gguf/tensor-table.ts";
+import type { StackedTensor } from "../gguf/experts.ts";
 import { type GgmlType, tensorBytes } from "../gguf/types.ts";
 import type { ExpertTensors, ExpertWeights } from "../model/architecture.ts";
 import {
@@ -59,14 +57,13 @@ export class ExpertBank implements Disposable {
 
   static async load(
     native: Native,
-    file: GgufFile,
     tensors: readonly ExpertTensors[],
     { selection, placement }: { selection: ExpertSelection; placement: Placement },
   ): Promise<ExpertBank> {
     const specs = tensors.flatMap((layer, i) => stacksOf(layer, i, selection[i] ?? []));
-    const loaded = await loadTensors(native, file.path, specs, placement);
-    const slabs = selection.reduce((sum, held) => sum + held.length, 0);
-    const aliases = new TensorAliases(native, MATRICES * slabs);
+    const loaded = await loadTensors(native, specs, placement);
+    const slabs = specs.reduce((sum, { shape }) => sum + (shape.at(-1) ?? 0), 0);
+    const aliases = new TensorAliases(native, slabs);
     const layers = tensors.map((layer, i) => {
       const held = selection[i] ?? [];
       return held.length === 0 ? null : layerExperts(layer, held, { loaded, aliases, layer: i });
@@ -106,37 +103,49 @@ export function expertBytes(tensors: ExpertTensors, count: number): number {
 
 /** Of tensors in host memory: the library's. */
 export const MEMORY_ALIGNMENT = 32;
-/** Gate, up and down; the first two may be fused. */
-const MATRICES = 3;
 /** Repacked matrices interleave up to this many rows; fusing must not make a group straddle gate and up. */
 const ROW_GROUP = 16;
 
 const stackName = (layer: number, matrix: string): string => `blk.${layer}.${matrix}`;
 
-function isFused({ gate, up }: ExpertTensors): boolean {
-  return gate.type === up.type && (gate.shape[1] ?? 0) % ROW_GROUP === 0;
+/** Matrices and biases of a layer's experts as they are kept, each of one or several of the file's, row upon row. */
+type ExpertParts = ReadonlyMap<string, readonly StackedTensor[]>;
+
+function isFused({ gate, up, biases }: ExpertTensors): boolean {
+  return biases === null && gate?.type === up.type && (up.shape[1] ?? 0) % ROW_GROUP === 0;
+}
+
+function partsOf(tensors: ExpertTensors): ExpertParts {
+  const { gate, up, down, biases } = tensors;
+  if (gate !== null && isFused(tensors)) return new Map(Object.entries({ gate_up: [gate, up], down: [down] }));
+  const parts = { gate, up, down, gate_bias: biases?.gate, up_bias: biases?.up, down_bias: biases?.down };
+  return new Map(Object.entries(parts).flatMap(([name, part]) => (part == null ? [] : [[name, [part]]])));
+}
+
+/** One expert's: [in, out] of a matrix, [out] of a bias. */
+function slabShape(sources: readonly StackedTensor[]): readonly number[] {
+  const [width = 1, ...rest] = sources[0]?.shape ?? [];
+  const rows = rest.slice(0, -1);
+  return [width, ...rows.map((count) => count * sources.length)];
 }
 
 function stacksOf(tensors: ExpertTensors, layer: number, held: readonly number[]): StoredTensor[] {
   if (held.length === 0) return [];
-  const stack = (matrix: string, sources: readonly TensorInfo[]): StoredTensor => {
-    const [first] = sources as [TensorInfo];
-    const [width = 1, rows = 1] = first.shape;
+  return [...partsOf(tensors)].map(([name, sources]) => {
+    const [first] = sources as [StackedTensor];
+    const isMatrix = first.shape.length > 2;
     return {
-      name: stackName(layer, matrix),
+      name: stackName(layer, name),
       type: first.type,
-      shape: [width, rows * sources.length, held.length],
+      shape: [...slabShape(sources), held.length],
       parts: held.flatMap((expert) => sources.map((source) => slabRows(source, expert))),
-      repackable: true,
+      repackable: isMatrix,
     };
-  };
-  const { gate, up, down } = tensors;
-  const inner = isFused(tensors) ? [stack("gate_up", [gate, up])] : [stack("gate", [gate]), stack("up", [up])];
-  return [...inner, stack("down", [down])];
+  });
 }
 
-function slabRows(source: TensorInfo, expert: number): FileRows {
-  return { ...expertSlab(source, expert), rows: source.shape[1] ?? 1 };
+function slabRows(source: StackedTensor, expert: number): FileRows {
+  return { ...source.slab(expert), rows: source.shape.length > 2 ? (source.shape[1] ?? 1) : 1 };
 }
 
 function layerExperts(
@@ -144,55 +153,44 @@ function layerExperts(
   held: readonly number[],
   { loaded, aliases, layer }: { loaded: LoadedTensors; aliases: TensorAliases; layer: number },
 ): LayerExperts {
-  const stackOf = (matrix: string): LoadedTensor => loaded.byName.get(stackName(layer, matrix)) as LoadedTensor;
-  const slabsOf = (matrix: string, sources: readonly TensorInfo[]): Tensor[] =>
-    placeSlabs(aliases, stackOf(matrix), { sources, count: held.length });
-  const { gate, up, down } = tensors;
-  const slotOf = new Int32Array(gate.shape[2] ?? 0).fill(-1);
+  const stackOf = (part: string): LoadedTensor => loaded.byName.get(stackName(layer, part)) as LoadedTensor;
+  const parts = partsOf(tensors);
+  const slabs = new Map(
+    [...parts].map(([name, sources]) => [name, placeSlabs(aliases, stackOf(name), { sources, count: held.length })]),
+  );
+  const slotOf = new Int32Array(tensors.up.shape.at(-1) ?? 0).fill(-1);
   held.forEach((expert, slot) => {
     slotOf[expert] = slot;
   });
-  const downs = slabsOf("down", [down]);
-  const isRepacked = hasOwnLayout(stackOf("down").tensor);
-  const common = { held, slotOf, isRepacked };
-  if (isFused(tensors)) {
-    const gateUps = slabsOf("gate_up", [gate, up]);
-    return {
-      ...common,
-      stack: { kind: "fused", gateUp: stackOf("gate_up").tensor, down: stackOf("down").tensor },
-      slab: (slot) => ({ kind: "fused", gateUp: gateUps[slot] as Tensor, down: downs[slot] as Tensor }),
-    };
-  }
-  const gates = slabsOf("gate", [gate]);
-  const ups = slabsOf("up", [up]);
-  const stack = { gate: stackOf("gate").tensor, up: stackOf("up").tensor, down: stackOf("down").tensor };
   return {
-    ...common,
-    stack: { kind: "separate", ...stack },
-    slab: (slot) => ({
-      kind: "separate",
-      gate: gates[slot] as Tensor,
-      up: ups[slot] as Tensor,
-      down: downs[slot] as Tensor,
-    }),
+    held,
+    slotOf,
+    isRepacked: hasOwnLayout(stackOf("down").tensor),
+    stack: toWeights(parts, (name) => stackOf(name).tensor),
+    slab: (slot) => toWeights(parts, (name) => slabs.get(name)?.[slot] as Tensor),
   };
 }
 
-/** One matrix for each expert, over the stack's memory. */
+function toWeights(parts: ExpertParts, tensorOf: (name: string) => Tensor): ExpertWeights {
+  const find = (name: string): Tensor | null => (parts.has(name) ? tensorOf(name) : null);
+  if (parts.has("gate_up")) return { kind: "fused", gateUp: tensorOf("gate_up"), down: tensorOf("down") };
+  const biases = parts.has("down_bias")
+    ? { gate: find("gate_bias"), up: tensorOf("up_bias"), down: tensorOf("down_bias") }
+    : null;
+  return { kind: "separate", gate: find("gate"), up: tensorOf("up"), down: tensorOf("down"), biases };
+}
+
+/** One matrix or bias for each expert, over the stack's memory. */
 function placeSlabs(
   aliases: TensorAliases,
   stack: LoadedTensor,
-  { sources, count }: { sources: readonly TensorInfo[]; count: number },
+  { sources, count }: { sources: readonly StackedTensor[]; count: number },
 ): Tensor[] {
-  const [first] = sources as [TensorInfo];
-  const [width = 1, rows = 1, experts = 1] = first.shape;
-  const bytes = (first.bytes / experts) * sources.length;
+  const { type } = sources[0] as StackedTensor;
+  const shape = slabShape(sources);
+  const bytes = tensorBytes(type, shape);
   const base = tensorAddress(stack.tensor);
   return Array.from({ length: count }, (_, slot) =>
-    aliases.place(
-      { type: first.type, shape: [width, rows * sources.length] },
-      stack.buffer,
-      base + BigInt(slot * bytes),
-    ),
+    aliases.place({ type, shape }, stack.buffer, base + BigInt(slot * bytes)),
   );
 }

@@ -2,12 +2,13 @@ import { CpuBackend } from "../ggml/cpu-backend.ts";
 import type { Native } from "../ggml/library.ts";
 import { NamedTensors } from "../ggml/named-tensors.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import type { Architecture, HyperParameters } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import type { HyperParameters, Transformer } from "../model/architecture.ts";
+import { readTransformer } from "../model/registry.ts";
 import { CallRunner, type CallRunnerOptions, callBuffers } from "./call-runner.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import type { RemoteCall, RemoteExperts } from "./runtime.ts";
+import type { Placement } from "./tensor-loader.ts";
 
 export interface ExpertEngineOptions extends CallRunnerOptions {
   readonly selection: ExpertSelection;
@@ -29,30 +30,30 @@ export class ExpertEngine implements RemoteExperts, Disposable {
 
   private constructor(
     native: Native,
-    model: { architecture: Architecture; hyper: HyperParameters; bank: ExpertBank },
+    { transformer, bank }: { readonly transformer: Transformer; readonly bank: ExpertBank },
     options: CallRunnerOptions,
   ) {
-    this.hyper = model.hyper;
-    this.#bank = model.bank;
-    this.weightBytes = model.bank.bytes;
-    this.#batches = new CallRunner(native, model, options);
+    const { hyper } = transformer;
+    this.hyper = hyper;
+    this.#bank = bank;
+    this.weightBytes = bank.bytes;
+    this.#batches = new CallRunner(native, transformer, options);
     this.#backend = new CpuBackend(native, options.threads);
-    this.#io = new NamedTensors(native, this.#backend.bufferType, callBuffers(model.hyper, 1));
-    this.#chosen = new ChosenExperts({ native, ...model, backend: this.#backend }, this.#io.tensors);
+    this.#io = new NamedTensors(native, this.#backend.bufferType, callBuffers(hyper, 1));
+    this.#chosen = new ChosenExperts({ native, transformer, hyper, bank, backend: this.#backend }, this.#io.tensors);
   }
 
   /** @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_TENSOR_INVALID, NATIVE_CALL_FAILED */
   static async load(
     native: Native,
     file: GgufFile,
-    placement: Parameters<typeof ExpertBank.load>[3]["placement"],
+    placement: Placement,
     options: ExpertEngineOptions,
   ): Promise<ExpertEngine> {
-    const architecture = architectureOf(file);
-    const hyper = architecture.hyperParameters(file);
+    const transformer = readTransformer(file);
     const { selection } = options;
-    const bank = await ExpertBank.load(native, file, architecture.experts(file, hyper), { selection, placement });
-    return new ExpertEngine(native, { architecture, hyper, bank }, options);
+    const bank = await ExpertBank.load(native, transformer.experts, { selection, placement });
+    return new ExpertEngine(native, { transformer, bank }, options);
   }
 
   /** Calls must not overlap. */

@@ -2,7 +2,7 @@ import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import type { Native } from "../ggml/library.ts";
 import { i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
-import type { Architecture, HyperParameters } from "../model/architecture.ts";
+import type { HyperParameters, Transformer } from "../model/architecture.ts";
 import type { ExpertHolder, LayerExperts } from "./expert-bank.ts";
 import type { Lanes, LaneTask } from "./lanes.ts";
 import { balanceGroups, type ExpertGroup, groupByExpert, type RoutedRows } from "./routing.ts";
@@ -39,23 +39,19 @@ export interface ExpertBatch {
  * product for each. Kernel `decode`: every row by itself.
  */
 export class ExpertRunner implements Disposable {
-  readonly #architecture: Architecture;
+  readonly #transformer: Transformer;
   readonly #hidden: number;
   /** Whether {@link WIDE_TILE} pays here, for experts in the kernels' layout. */
   readonly #wide: boolean;
   readonly #lists: NamedTensors<ReturnType<typeof rowLists>>;
 
   /** `maxTokens`: most tokens of one batch. */
-  constructor(
-    native: Native,
-    model: { readonly architecture: Architecture; readonly hyper: HyperParameters },
-    maxTokens: number,
-  ) {
-    this.#architecture = model.architecture;
-    this.#hidden = model.hyper.hidden;
+  constructor(native: Native, transformer: Transformer, maxTokens: number) {
+    this.#transformer = transformer;
+    this.#hidden = transformer.hyper.hidden;
     this.#wide = hasAvx512(native);
     const host = native.ggml.ggml_backend_dev_buffer_type(native.cpuDevice);
-    this.#lists = new NamedTensors(native, host, rowLists(model.hyper, maxTokens));
+    this.#lists = new NamedTensors(native, host, rowLists(transformer.hyper, maxTokens));
   }
 
   async run(batch: ExpertBatch, lanes: Lanes): Promise<void> {
@@ -119,7 +115,7 @@ export class ExpertRunner implements Disposable {
     const rows = g.getRows(input, g.view1d(gather, count, at)); // [hidden, count]
     const x = g.reshape3d(rows, this.#hidden, 1, count);
     const chosen = g.reshape2d(g.view1d(ids, count, at), 1, count);
-    const outputs = this.#architecture.chosenExperts(g, held.stack, x, chosen); // [hidden, 1, count]
+    const outputs = this.#transformer.chosenExperts(g, held.stack, x, chosen); // [hidden, 1, count]
     const into = g.view1d(scatter, count, first * BigInt64Array.BYTES_PER_ELEMENT);
     return g.setRows(output, g.reshape2d(outputs, this.#hidden, count), into);
   }
@@ -127,7 +123,7 @@ export class ExpertRunner implements Disposable {
   #buildGroup(g: GraphBuilder, { input, output }: InputOutput, group: PlacedGroup): Tensor {
     const expert = group.held.slab(group.held.slotOf[group.expert] as number);
     const gather = g.view1d(this.#lists.tensors.gather, group.padded, group.start * Int32Array.BYTES_PER_ELEMENT);
-    const rows = this.#architecture.oneExpert(g, expert, g.getRows(input, gather)); // [hidden, padded]
+    const rows = this.#transformer.oneExpert(g, expert, g.getRows(input, gather)); // [hidden, padded]
     const scatter = g.view1d(this.#lists.tensors.scatter, group.count, group.start * BigInt64Array.BYTES_PER_ELEMENT);
     const own = g.view2d(rows, [this.#hidden, group.count], this.#hidden * Float32Array.BYTES_PER_ELEMENT, 0);
     return g.setRows(output, own, scatter);

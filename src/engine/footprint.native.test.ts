@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadNative, type Native } from "../ggml/library.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import { allExperts, type ExpertSelection } from "./expert-bank.ts";
 import { ExpertEngine } from "./expert-engine.ts";
@@ -72,7 +72,7 @@ const twinBytes = ({ tensors }: GgufFile): number =>
   tensors.has("output.weight") ? 0 : (tensors.get("token_embd.weight")?.bytes ?? 0);
 
 describe.each(MODELS)("the footprint of a function (%s)", (_, file) => {
-  const { layers, experts } = architectureOf(file).hyperParameters(file);
+  const { layers, experts } = readTransformer(file).hyper;
   const half = (keep: 0 | 1): ExpertSelection =>
     allExperts(layers, experts).map((layer) => layer.filter((expert) => expert % 2 === keep));
 

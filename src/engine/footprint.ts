@@ -3,8 +3,8 @@ import { nativeShape, type SharedTensor } from "../ggml/named-tensors.ts";
 import { alignUp } from "../gguf/alignment.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { type GgmlType, TYPE_TRAITS, tensorBytes } from "../gguf/types.ts";
-import { type HyperParameters, isSmallModel, NODES_PER_LAYER, type WeightSpec } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import { type HyperParameters, isSmallModel, NODES_PER_BLOCK, type WeightSpec } from "../model/architecture.ts";
+import { readTransformer } from "../model/registry.ts";
 import { type CallRunnerOptions, callBuffers } from "./call-runner.ts";
 import { SHORT_PROMPT } from "./default-passes.ts";
 import { allExperts, type ExpertSelection, expertBytes, MEMORY_ALIGNMENT } from "./expert-bank.ts";
@@ -42,14 +42,13 @@ export interface MainFootprintOptions {
  * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID
  */
 export function mainFootprint(file: GgufFile, options: MainFootprintOptions): Footprint {
-  const architecture = architectureOf(file);
-  const hyper = architecture.hyperParameters(file);
+  const { hyper, weights } = readTransformer(file, options.contextLength);
   const { contextLength = hyper.contextLength, numerics = "default", threads } = options;
   const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
   const isComplete = selection.every((held) => held.length === hyper.experts);
   const passes = numerics === "exact" ? exactBytes : defaultBytes;
   return {
-    weightBytes: storedBytes(architecture.weights(file, hyper)) + bankBytes(file, selection),
+    weightBytes: storedBytes(weights) + bankBytes(file, selection),
     cacheBytes: memoryBytes(cacheTensors(hyper, contextLength)),
     bufferBytes: passes(hyper, { contextLength, threads, isComplete }),
   };
@@ -63,21 +62,20 @@ export function expertsFootprint(
   file: GgufFile,
   { experts, ...options }: CallRunnerOptions & { readonly experts: ExpertEngineOptions["selection"] },
 ): Footprint {
-  const hyper = architectureOf(file).hyperParameters(file);
+  const hyper = readTransformer(file).hyper;
   return { weightBytes: bankBytes(file, experts), cacheBytes: 0, bufferBytes: callRunnerBytes(hyper, options) };
 }
 
 function bankBytes(file: GgufFile, selection: ExpertSelection): number {
-  const architecture = architectureOf(file);
-  const layers = architecture.experts(file, architecture.hyperParameters(file));
-  return sum(layers.map((tensors, layer) => expertBytes(tensors, selection[layer]?.length ?? 0)));
+  const { experts } = readTransformer(file);
+  return sum(experts.map((tensors, layer) => expertBytes(tensors, selection[layer]?.length ?? 0)));
 }
 
 /** A matrix of two uses is kept twice if one of them may rearrange it. */
 function storedBytes(specs: readonly WeightSpec[]): number {
   const place = ({ parts, use }: WeightSpec): string => {
     const isRearranged = use === "matmul" && parts.every(({ type }) => TYPE_TRAITS[type].blockElements > 1);
-    return `${parts.map(({ offset }) => offset)} ${isRearranged}`;
+    return `${parts.map(({ path, offset }) => `${path}:${offset}`)} ${isRearranged}`;
   };
   const unique = new Map(specs.map((spec) => [place(spec), spec.parts]));
   return sum([...unique.values()].map((parts) => aligned(sum(parts.map(({ bytes }) => bytes)))));
@@ -115,7 +113,7 @@ function wholeBytes(hyper: HyperParameters, shape: PassShape): number {
 
 /** A pass that is kept: its graphs, what they read and write, and their scratch. */
 function passBytes(hyper: HyperParameters, buffers: Buffers, tokens: number): number {
-  const graphs = NODE_BYTES * NODES_PER_LAYER * (hyper.layers + 1);
+  const graphs = NODE_BYTES * NODES_PER_BLOCK * (hyper.blocks + 1);
   return graphs + bufferBytes(buffers) + tokens * scratchPerToken(hyper);
 }
 
@@ -131,19 +129,17 @@ function runnerBytes(hyper: HyperParameters, { threads, maxTokens }: CallRunnerO
   return bufferBytes(rowLists(hyper, maxTokens)) + threads * Math.max(tile, group);
 }
 
-/** Most intermediate results that one token has at a time: in attention, in its experts, or where their rows are joined. */
-function scratchPerToken({
-  hidden,
-  heads,
-  kvHeads,
-  headWidth,
-  expertsPerToken: k,
-  expertWidth,
-}: HyperParameters): number {
-  const attention = 2 * (heads + 2 * kvHeads) * headWidth;
+/**
+ * Most intermediate results that one token has at a time: in attention, in a feed-forward network, in its experts, or
+ * where their rows are joined.
+ */
+function scratchPerToken(hyper: HyperParameters): number {
+  const { hidden, heads, kvHeads, keyWidth, valueWidth, expertsPerToken: k, expertWidth } = hyper;
+  const attention = 2 * (heads + kvHeads) * (keyWidth + valueWidth);
+  const network = 3 * Math.max(hyper.denseWidth, hyper.sharedWidth) + hidden;
   const experts = k * (3 * expertWidth + hidden);
   const join = 2 * k * hidden;
-  return F32_BYTES * (2 * hidden + Math.max(attention, experts, join));
+  return F32_BYTES * (2 * hidden + Math.max(attention, network, experts, join));
 }
 
 const F32_BYTES = 4;

@@ -9,7 +9,7 @@ import type { HyperParameters, QueryKeyValue } from "../model/architecture.ts";
 const STEP = 256;
 const F16_BYTES = 2;
 
-/** Keys and values of every layer, f16, one row a position: what a sequence has seen so far. */
+/** Keys and values of every block, f16, one row a position: what a sequence has seen so far. */
 export class KvCache implements Disposable {
   readonly contextLength: number;
   readonly #hyper: HyperParameters;
@@ -29,9 +29,9 @@ export class KvCache implements Disposable {
     if (!this.#host) this.#store.clear();
   }
 
-  /** Bytes one position takes over all layers. */
+  /** Bytes one position takes over all blocks. */
   get bytesPerToken(): number {
-    return 2 * this.#hyper.layers * this.#rowBytes;
+    return this.#store.tensors.reduce((sum, _, i) => sum + this.#rowBytes(i), 0);
   }
 
   /** A row that attention never reads: where tokens that only fill a batch leave their keys and values. */
@@ -50,37 +50,39 @@ export class KvCache implements Disposable {
    */
   prepare(rows: number): void {
     if (!this.#host || rows <= this.#clearedRows) return;
-    const [first, bytes] = [this.#clearedRows * this.#rowBytes, (rows - this.#clearedRows) * this.#rowBytes];
-    for (const tensor of this.#store.tensors) {
-      new Uint8Array(view(tensorAddress(tensor) + BigInt(first), bytes)).fill(0);
+    for (const [i, tensor] of this.#store.tensors.entries()) {
+      const first = tensorAddress(tensor) + BigInt(this.#clearedRows * this.#rowBytes(i));
+      new Uint8Array(view(first, (rows - this.#clearedRows) * this.#rowBytes(i))).fill(0);
     }
     this.#clearedRows = rows;
   }
 
   /** Records the writing of keys and values of the first `count` tokens at `positions` (i64, [count]). */
-  write(g: GraphBuilder, layer: number, { k, v }: QueryKeyValue, positions: Tensor, count: number): void {
-    g.expand(g.setRows(this.#keys(layer), g.firstRows(g.joinHeads(k), count), positions));
-    g.expand(g.setRows(this.#values(layer), g.firstRows(v, count), positions));
+  write(g: GraphBuilder, block: number, { k, v }: QueryKeyValue, positions: Tensor, count: number): void {
+    const { keys, values } = this.#of(block);
+    g.expand(g.setRows(keys, g.firstRows(g.joinHeads(k), count), positions));
+    if (v !== null) g.expand(g.setRows(values, g.firstRows(v, count), positions));
   }
 
-  /** The first `span` positions, as attention reads them: [headWidth, kvHeads, span] */
-  read(g: GraphBuilder, layer: number, span: number): { readonly k: Tensor; readonly v: Tensor } {
-    const { headWidth, kvHeads } = this.#hyper;
-    const heads = (x: Tensor): Tensor =>
-      g.view3d(x, [headWidth, kvHeads, span], [headWidth * F16_BYTES, this.#rowBytes], 0);
-    return { k: heads(this.#keys(layer)), v: heads(this.#values(layer)) };
+  /** The first `span` positions, as attention reads them: [width, kvHeads, span] */
+  read(g: GraphBuilder, block: number, span: number): { readonly k: Tensor; readonly v: Tensor } {
+    const { keyWidth, valueWidth, valuesInKeys, kvHeads } = this.#hyper;
+    const { keys, values } = this.#of(block);
+    const heads = (x: Tensor, width: number, headWidth: number): Tensor =>
+      g.view3d(x, [width, kvHeads, span], [headWidth * F16_BYTES, kvHeads * headWidth * F16_BYTES], 0);
+    return { k: heads(keys, keyWidth, keyWidth), v: heads(values, valueWidth, valuesInKeys ? keyWidth : valueWidth) };
   }
 
-  get #rowBytes(): number {
-    return this.#hyper.kvHeads * this.#hyper.headWidth * F16_BYTES;
+  /** Of the cache's `i`-th tensor. */
+  #rowBytes(i: number): number {
+    const { kvHeads, keyWidth, valueWidth, valuesInKeys } = this.#hyper;
+    return kvHeads * (valuesInKeys || i % 2 === 0 ? keyWidth : valueWidth) * F16_BYTES;
   }
 
-  #keys(layer: number): Tensor {
-    return this.#store.tensors[2 * layer] as Tensor;
-  }
-
-  #values(layer: number): Tensor {
-    return this.#store.tensors[2 * layer + 1] as Tensor;
+  #of(block: number): { readonly keys: Tensor; readonly values: Tensor } {
+    const { tensors } = this.#store;
+    if (this.#hyper.valuesInKeys) return { keys: tensors[block] as Tensor, values: tensors[block] as Tensor };
+    return { keys: tensors[2 * block] as Tensor, values: tensors[2 * block + 1] as Tensor };
   }
 
   [Symbol.dispose](): void {
@@ -93,8 +95,13 @@ export function cacheSpan(length: number): number {
   return Math.ceil(length / STEP) * STEP;
 }
 
-/** Keys and values of every layer, with the spare row: [kvHeads · headWidth, positions] each */
-export function cacheTensors({ layers, kvHeads, headWidth }: HyperParameters, contextLength: number): TensorShape[] {
-  const tensor = { type: GgmlType.F16, shape: [kvHeads * headWidth, cacheSpan(contextLength) + 1] };
-  return Array<TensorShape>(2 * layers).fill(tensor);
+/** Keys of every block, and values if they are apart, with the spare row: [kvHeads · width, positions] each */
+export function cacheTensors(hyper: HyperParameters, contextLength: number): TensorShape[] {
+  const { blocks, kvHeads, keyWidth, valueWidth, valuesInKeys } = hyper;
+  const widths = valuesInKeys ? [keyWidth] : [keyWidth, valueWidth];
+  const tensors = widths.map((width) => ({
+    type: GgmlType.F16,
+    shape: [kvHeads * width, cacheSpan(contextLength) + 1],
+  }));
+  return Array.from({ length: blocks }, () => tensors).flat();
 }

@@ -1,12 +1,21 @@
 import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
-import type { GraphAllocator, GraphPlan } from "../ggml/signatures.ts";
-import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
+import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
+import { type HyperParameters, NODES_PER_BLOCK } from "../model/architecture.ts";
+import { recordAttention, recordDense, windowSpan } from "./block-graph.ts";
 import { ChosenExperts } from "./chosen-experts.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { fillCausalMask } from "./mask.ts";
-import { combineExperts, layerScope, type PassOptions, type RemoteExperts, type Runtime } from "./runtime.ts";
+import {
+  blockScope,
+  blocksOf,
+  combineExperts,
+  layerOf,
+  type PassOptions,
+  type RemoteExperts,
+  type Runtime,
+} from "./runtime.ts";
 
 /** What attention and gate of one layer leave behind for one token; see {@link LayeredPass.finish}. */
 export interface GateResult {
@@ -34,6 +43,8 @@ export class LayeredPass implements Disposable {
   readonly #allocator: GraphAllocator;
   /** By layer: join of the layer before, attention and gate. The last one: join and head. */
   readonly #steps: readonly PreparedGraph[];
+  /** The shared experts by layer; empty if the model has none. */
+  readonly #shared: readonly PreparedGraph[];
   readonly #local: ChosenExperts;
 
   constructor(runtime: Runtime, span: number) {
@@ -45,16 +56,23 @@ export class LayeredPass implements Disposable {
     this.#local = new ChosenExperts(runtime, this.#io.tensors);
     this.logits = this.#io.views.logits;
     this.#allocator = native.ggml.ggml_gallocr_new(backend.bufferType);
-    const layers = Array.from({ length: hyper.layers }, (_, layer) => this.#recordLayer(layer));
-    this.#steps = this.#prepare([...layers, this.#recordHead()]);
+    const layers = Array.from({ length: hyper.layers }, (_, layer) => layer);
+    const steps = [...layers.map((layer) => this.#recordLayer(layer)), this.#recordHead()];
+    const shared = layers.flatMap((layer) => this.#recordShared(layer) ?? []);
+    const prepared = this.#prepare([...steps, ...shared]);
+    this.#steps = prepared.slice(0, steps.length);
+    this.#shared = prepared.slice(steps.length);
   }
 
   async run(token: number, position: number, { observe, remote }: PassOptions = {}): Promise<void> {
     this.#runtime.cache.prepare(this.#span);
     this.#io.views.token[0] = token;
-    this.#io.views.position[0] = position;
-    this.#io.views.cacheRow[0] = BigInt(position);
-    fillCausalMask(this.#io.views.mask, this.#span, position, 1);
+    this.#io.views.positions[0] = position;
+    this.#io.views.cacheRows[0] = BigInt(position);
+    const rows = { span: this.#span, firstPosition: position, tokens: 1 };
+    const { window } = this.#runtime.hyper;
+    fillCausalMask(this.#io.views.mask, rows);
+    if (window !== null) fillCausalMask(this.#io.views.windowMask, { ...rows, window: window.size });
     for (let layer = 0; layer < this.#runtime.hyper.layers; layer++) {
       this.#compute(this.#steps[layer] as PreparedGraph);
       this.#chosen.set(this.#io.views.sort.subarray(0, this.#chosen.length));
@@ -77,33 +95,53 @@ export class LayeredPass implements Disposable {
   #runExperts(layer: number, remote: RemoteExperts | undefined): void | Promise<void> {
     const { input: inputs, rows: outputs, weights } = this.#io.views;
     const work = { layer, kernel: "decode", inputs, weights, outputs, chosen: this.#chosen } as const;
-    return dispatchExperts(this.#runtime, work, { remote, local: () => this.#local.run(layer, this.#chosen) });
+    const shared = this.#shared[layer];
+    const local = (): void => {
+      if (shared != null) this.#compute(shared);
+      this.#local.run(layer, this.#chosen);
+    };
+    return dispatchExperts(this.#runtime, work, { remote, local });
   }
 
+  /** Join of the layer before, blocks without experts, then attention and gate of the layer's own block. */
   #recordLayer(layer: number): GraphBuilder {
-    const { native, architecture, hyper, cache, weight } = this.#runtime;
-    const t = this.#io.tensors;
-    const g = new GraphBuilder(native, NODES_PER_LAYER);
-    const scope = layerScope(this.#runtime, layer);
-    const x = layer === 0 ? architecture.embed(g, weight, t.token) : combineExperts(g, hyper, t, 1);
-    const qkv = architecture.project(g, scope, x, t.position);
-    g.expand(qkv.q);
-    cache.write(g, layer, qkv, t.cacheRow, 1);
-    const cached = { ...cache.read(g, layer, this.#span), mask: t.mask, tokens: 1, byHead: true };
-    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached });
-    const h = this.#io.pin(g, g.add(attended, x), "h");
-    const gate = architecture.gate(g, scope, h);
+    const { native, transformer, hyper, weights } = this.#runtime;
+    const inputs = this.#io.tensors;
+    const blocks = blocksOf(hyper, layer);
+    const g = new GraphBuilder(native, NODES_PER_BLOCK * (blocks.length + 1));
+    const shape = { tokens: 1, span: this.#span, byHead: true };
+    let x = layer === 0 ? transformer.embed(g, weights, inputs.token, inputs.positions) : this.#join(g);
+    for (const block of blocks) {
+      const h = g.add(recordAttention(g, this.#runtime, block, { x, inputs, shape }), x);
+      x = layerOf(hyper, block) === null ? recordDense(g, this.#runtime, block, h) : this.#io.pin(g, h, "h");
+    }
+    const gate = transformer.gate(g, blockScope(this.#runtime, hyper.moeBlocks[layer] as number), x);
     this.#io.pin(g, gate.input, "input");
     this.#io.pin(g, tensorSource(gate.chosen, 0), "sort");
     g.expand(this.#io.pin(g, gate.weights, "weights"));
     return g;
   }
 
+  /** The shared experts of a layer; `null` if the model has none. */
+  #recordShared(layer: number): GraphBuilder | null {
+    const { native, transformer, hyper } = this.#runtime;
+    if (transformer.shared === null) return null;
+    const g = new GraphBuilder(native, NODES_PER_BLOCK);
+    const scope = blockScope(this.#runtime, hyper.moeBlocks[layer] as number);
+    g.expand(this.#io.pin(g, transformer.shared(g, scope, this.#io.tensors.input), "shared"));
+    return g;
+  }
+
+  #join(g: GraphBuilder): Tensor {
+    const { transformer, hyper } = this.#runtime;
+    const { shared, ...joined } = this.#io.tensors;
+    return combineExperts(g, hyper, { ...joined, shared: transformer.shared && shared }, 1);
+  }
+
   #recordHead(): GraphBuilder {
-    const { native, architecture, hyper, weight } = this.#runtime;
-    const g = new GraphBuilder(native, NODES_PER_LAYER);
-    const logits = architecture.head(g, weight, combineExperts(g, hyper, this.#io.tensors, 1), hyper);
-    g.expand(this.#io.pin(g, logits, "logits"));
+    const { native, transformer, weights } = this.#runtime;
+    const g = new GraphBuilder(native, NODES_PER_BLOCK);
+    g.expand(this.#io.pin(g, transformer.head(g, weights, this.#join(g)), "logits"));
     return g;
   }
 
@@ -125,7 +163,7 @@ export class LayeredPass implements Disposable {
   [Symbol.dispose](): void {
     const { native, backend } = this.#runtime;
     this.#local[Symbol.dispose]();
-    for (const { g, plan } of this.#steps) {
+    for (const { g, plan } of [...this.#steps, ...this.#shared]) {
       backend.freePlan(plan);
       g[Symbol.dispose]();
     }
@@ -144,11 +182,13 @@ export function layeredBuffers(hyper: HyperParameters, span: number) {
   const { hidden, experts, expertsPerToken: k, vocabulary } = hyper;
   return {
     token: i32(1),
-    position: i32(1),
-    cacheRow: i64(1),
+    positions: i32(1),
+    cacheRows: i64(1),
     mask: f16(span, 1),
+    windowMask: f16(windowSpan(hyper, span), 1),
     h: f32(hidden, 1),
     input: f32(hidden, 1),
+    shared: f32(hidden, 1),
     sort: i32(experts, 1),
     weights: f32(k, 1),
     /** Expert outputs in the gate's order. */

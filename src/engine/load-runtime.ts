@@ -3,13 +3,13 @@ import { CpuBackend } from "../ggml/cpu-backend.ts";
 import { DeviceBackend } from "../ggml/device.ts";
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { isSmallModel, type WeightSpec } from "../model/architecture.ts";
-import { architectureOf } from "../model/registry.ts";
+import { isSmallModel, type WeightSpec, type Weights } from "../model/architecture.ts";
+import { readTransformer } from "../model/registry.ts";
 import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import type { Numerics } from "./forward-passes.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { Runtime } from "./runtime.ts";
-import { cpuPlacement, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
+import { cpuPlacement, type LoadedTensors, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
 
 export interface RuntimeOptions {
   /** Tokens a sequence may have, prompt and answer together. Defaults to what the model was trained on. */
@@ -37,8 +37,8 @@ export interface LoadedRuntime extends Disposable {
  */
 export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOptions): Promise<LoadedRuntime> {
   return Owned.construct(async (owned) => {
-    const architecture = architectureOf(file);
-    const hyper = architecture.hyperParameters(file);
+    const transformer = readTransformer(file, options.contextLength);
+    const { hyper } = transformer;
     const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
     const placement = cpuPlacement(native);
     const device = options.device == null ? null : owned.own(new DeviceBackend(native, options.device));
@@ -48,17 +48,16 @@ export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOpti
         numerics === "default" && isSmallModel(hyper) ? Math.min(threads, SMALL_MODEL_THREADS) : threads,
       ),
     );
-    const stored = architecture.weights(file, hyper).map(storedTensor);
+    const stored = transformer.weights.map(storedTensor);
     const where = device === null ? placement : devicePlacement(device);
-    const weights = owned.own(await loadTensors(native, file.path, stored, where));
+    const loaded = owned.own(await loadTensors(native, stored, where));
     const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
-    const tensors = architecture.experts(file, hyper);
-    const bank = owned.own(await ExpertBank.load(native, file, tensors, { selection, placement }));
+    const bank = owned.own(await ExpertBank.load(native, transformer.experts, { selection, placement }));
     const cache = owned.own(new KvCache(native, hyper, { contextLength, type: (device ?? backend).bufferType }));
-    const weight = (name: string) => weights.byName.get(name)?.tensor;
+    const weights = byName(loaded);
     return {
-      runtime: { native, architecture, hyper, weight, bank, cache, device, backend, threads },
-      weightBytes: weights.bytes + bank.bytes,
+      runtime: { native, transformer, hyper, weights, bank, cache, device, backend, threads },
+      weightBytes: loaded.bytes + bank.bytes,
       [Symbol.dispose]: () => owned[Symbol.dispose](),
     };
   });
@@ -71,16 +70,33 @@ function devicePlacement({ bufferType }: DeviceBackend): Placement {
 /** More threads than this would mostly wait for each other in a small model. */
 const SMALL_MODEL_THREADS = 2;
 
-/** A weight of the architecture's list as the loader wants it. */
+function byName(loaded: LoadedTensors): Weights {
+  const find = (name: string) => loaded.byName.get(name)?.tensor;
+  const get = (name: string) => {
+    const tensor = find(name);
+    if (tensor === undefined) throw new Error(`weight '${name}' is not in the transformer's list`);
+    return tensor;
+  };
+  return { get, find };
+}
+
+/** A weight of the transformer's list as the loader wants it. */
 function storedTensor({ name, parts, use }: WeightSpec): StoredTensor {
   const [first] = parts as [WeightSpec["parts"][0]];
   const rows = parts.map((part) => part.shape[1] ?? 1);
-  const shape = first.shape.length === 1 ? first.shape : [first.shape[0] ?? 1, rows.reduce((a, b) => a + b)];
+  const shape = parts.length === 1 ? first.shape : stackedShape(parts);
   return {
     name,
     type: first.type,
     shape,
-    parts: parts.map(({ offset, bytes }, i) => ({ offset, bytes, rows: rows[i] ?? 1 })),
+    parts: parts.map(({ path, offset, bytes }, i) => ({ path, offset, bytes, rows: rows[i] ?? 1 })),
     repackable: use === "matmul",
   };
+}
+
+/** Of vectors one behind the other, or matrices row upon row. */
+function stackedShape(parts: WeightSpec["parts"]): readonly number[] {
+  const sum = (dimension: number): number => parts.reduce((total, { shape }) => total + (shape[dimension] ?? 1), 0);
+  const [first] = parts;
+  return first?.shape.length === 1 ? [sum(0)] : [first?.shape[0] ?? 1, sum(1)];
 }

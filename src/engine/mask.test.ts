@@ -6,18 +6,20 @@ import { fillCausalMask } from "./mask.ts";
 const ZERO = 0;
 const MINUS_INFINITY = 0xfc00;
 
-it("a token sees itself and what came before it, and nothing else", () => {
+it("a token sees itself and what came before it within its window, and nothing else", () => {
   const shapes = fc.record({
     span: fc.integer({ min: 1, max: 40 }),
     first: fc.nat(50),
     tokens: fc.integer({ min: 1, max: 12 }),
+    window: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
   });
-  const property = fc.property(shapes, ({ span, first, tokens }) => {
+  const property = fc.property(shapes, ({ span, first, tokens, window }) => {
     const mask = new Uint16Array(span * tokens).fill(0xaaaa); // left over from an earlier pass
-    fillCausalMask(mask, span, first, tokens);
+    fillCausalMask(mask, { span, firstPosition: first, tokens, window });
     const expected = Array.from({ length: span * tokens }, (_, i) => {
       const [row, position] = [Math.floor(i / span), i % span];
-      return position <= first + row ? ZERO : MINUS_INFINITY;
+      const own = Math.min(first + row, span - 1);
+      return position <= own && own - position < (window ?? Infinity) ? ZERO : MINUS_INFINITY;
     });
     expect([...mask]).toEqual(expected);
   });
@@ -26,6 +28,6 @@ it("a token sees itself and what came before it, and nothing else", () => {
 
 it("touches only the rows of its tokens", () => {
   const mask = new Uint16Array(8).fill(7);
-  fillCausalMask(mask, 2, 0, 3);
+  fillCausalMask(mask, { span: 2, firstPosition: 0, tokens: 3 });
   expect([...mask]).toEqual([ZERO, MINUS_INFINITY, ZERO, ZERO, ZERO, ZERO, 7, 7]);
 });

@@ -2,12 +2,24 @@
 const VISIBLE = 0;
 const HIDDEN = 0xfc00; // −∞
 
-/** Causal mask of consecutive tokens: row i sees positions 0…firstPosition + i. `mask`: [span, tokens] f16 */
-export function fillCausalMask(mask: Uint16Array, span: number, firstPosition: number, tokens: number): void {
+/** Consecutive tokens and what they may see. */
+export interface CausalRows {
+  /** Cached positions of a row. */
+  readonly span: number;
+  readonly firstPosition: number;
+  readonly tokens: number;
+  /** Positions a token sees, its own included; all of them by default. */
+  readonly window?: number | undefined;
+}
+
+/** Row i sees the positions up to firstPosition + i, or the last `window` of them. `mask`: [span, tokens] f16 */
+export function fillCausalMask(mask: Uint16Array, { span, firstPosition, tokens, window }: CausalRows): void {
   for (let i = 0; i < tokens; i++) {
     const row = i * span;
-    const visible = Math.min(span, firstPosition + i + 1);
-    mask.fill(VISIBLE, row, row + visible);
-    mask.fill(HIDDEN, row + visible, row + span);
+    const end = Math.min(span, firstPosition + i + 1);
+    const start = window === undefined ? 0 : Math.max(0, end - window);
+    mask.fill(HIDDEN, row, row + start);
+    mask.fill(VISIBLE, row + start, row + end);
+    mask.fill(HIDDEN, row + end, row + span);
   }
 }

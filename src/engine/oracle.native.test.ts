@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { loadNative } from "../ggml/library.ts";
 import { LlamaReference } from "../ggml/llama-reference.ts";
 import { readGguf } from "../gguf/read.ts";
-import { argmax } from "../model/argmax.ts";
-import type { SynthQuantName } from "../model/synth-quants.ts";
-import type { SynthShape } from "../model/synth-shapes.ts";
+import type { SynthQuantName } from "../model/synth/quants.ts";
+import type { SynthShape } from "../model/synth/shape.ts";
 import { Engine } from "./engine.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
-import { type Generation, runGeneration } from "./testing/run-generation.ts";
+import { compareWithLlama } from "./testing/compare-with-llama.ts";
+import { runGeneration } from "./testing/run-generation.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { writeTestModel } from "./testing/write-test-model.ts";
 
@@ -23,38 +23,13 @@ function loadExact(path: string, { contextLength, threads } = SAME): Promise<Eng
   return Engine.load(native, readGguf(path), { contextLength, threads, numerics: "exact" });
 }
 
-interface Comparison {
-  /** Largest difference between two logits, over all steps. */
-  readonly maxAbsDifference: number;
-  readonly steps: number;
-  /** What libllama would have chosen at every step. */
-  readonly greedy: readonly number[];
-}
-
-/** Feeds libllama the same sequence and compares the logits of every step. */
-function compare(reference: LlamaReference, prompt: readonly number[], { tokens, logits }: Generation): Comparison {
-  reference.clear();
-  let theirs = reference.decode(prompt, 0);
-  let maxAbsDifference = 0;
-  const greedy = logits.map((ours, step) => {
-    if (step > 0) theirs = reference.decode(tokens.slice(step - 1, step), prompt.length + step - 1);
-    maxAbsDifference = Math.max(maxAbsDifference, maxDifference(ours, theirs));
-    return argmax(theirs);
-  });
-  return { maxAbsDifference, steps: logits.length, greedy };
-}
-
-function maxDifference(a: Float32Array, b: Float32Array): number {
-  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] ?? Number.NaN))), 0);
-}
-
 describe("exact numerics are libllama's, bit for bit", () => {
   it("on the bundled model: 20 prompts, 200 greedy tokens each", async () => {
     using engine = await loadExact(BUNDLED_MODEL);
     using reference = new LlamaReference(native, BUNDLED_MODEL, SAME);
     for (const prompt of bundledPrompts(native, 20)) {
       const generation = await runGeneration(engine, prompt, { maxTokens: 200 });
-      const { maxAbsDifference, steps, greedy } = compare(reference, prompt, generation);
+      const { maxAbsDifference, steps, greedy } = compareWithLlama(reference, prompt, generation);
       expect({ maxAbsDifference, steps }).toEqual({ maxAbsDifference: 0, steps: 200 });
       expect(generation.tokens).toEqual(greedy);
     }
@@ -66,7 +41,7 @@ describe("exact numerics are libllama's, bit for bit", () => {
     using reference = new LlamaReference(native, BUNDLED_MODEL, options);
     const prompt = bundledPrompts(native, 3).flat();
     const generation = await runGeneration(engine, prompt, { maxTokens: 8 });
-    expect(compare(reference, prompt, generation).maxAbsDifference).toBe(0);
+    expect(compareWithLlama(reference, prompt, generation).maxAbsDifference).toBe(0);
   });
 
   it.each([513, 700])("on a prompt of %i tokens, longer than a batch", async (length) => {
@@ -75,7 +50,7 @@ describe("exact numerics are libllama's, bit for bit", () => {
     const prompt = bundledPrompts(native, 40).flat().slice(0, length);
     const generation = await runGeneration(engine, prompt, { maxTokens: 20 });
     expect(prompt).toHaveLength(length);
-    expect(compare(reference, prompt, generation).maxAbsDifference).toBe(0);
+    expect(compareWithLlama(reference, prompt, generation).maxAbsDifference).toBe(0);
   });
 
   /** Rows of whole blocks of 256, as the k-quants want. */
@@ -102,7 +77,7 @@ describe("exact numerics are libllama's, bit for bit", () => {
     for (const length of [1, 7, 70]) {
       const prompt = Array.from({ length }, (_, i) => (i * 37 + length) % 250);
       const generation = await runGeneration(engine, prompt, { maxTokens: 40 });
-      expect(compare(reference, prompt, generation).maxAbsDifference).toBe(0);
+      expect(compareWithLlama(reference, prompt, generation).maxAbsDifference).toBe(0);
     }
   });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { loadNative } from "../ggml/library.ts";
 import { readGguf } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import { allExperts, type ExpertSelection } from "./expert-bank.ts";
 import { writePreSummed } from "./pre-summed.ts";
@@ -51,7 +51,7 @@ const MODELS = [
 ];
 
 describe.each(MODELS)("pre-summed rows ($name)", ({ file, tolerance }) => {
-  const { layers, experts, vocabulary } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, vocabulary } = readTransformer(file).hyper;
   const every = (keep: (expert: number) => boolean): ExpertSelection =>
     allExperts(layers, experts).map((all) => all.filter(keep));
 

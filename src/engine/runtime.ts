@@ -3,7 +3,7 @@ import type { DeviceBackend } from "../ggml/device.ts";
 import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import type { Native } from "../ggml/library.ts";
 import type { Tensor } from "../ggml/signatures.ts";
-import type { Architecture, HyperParameters, LayerScope } from "../model/architecture.ts";
+import type { BlockScope, HyperParameters, Transformer, Weights } from "../model/architecture.ts";
 import type { ExpertBank } from "./expert-bank.ts";
 import type { KvCache } from "./kv-cache.ts";
 import type { RoutedRows } from "./routing.ts";
@@ -11,10 +11,9 @@ import type { RoutedRows } from "./routing.ts";
 /** What every forward pass works on. */
 export interface Runtime {
   readonly native: Native;
-  readonly architecture: Architecture;
+  readonly transformer: Transformer;
   readonly hyper: HyperParameters;
-  /** A non-expert weight by name. */
-  readonly weight: LayerScope["weight"];
+  readonly weights: Weights;
   readonly bank: ExpertBank;
   readonly cache: KvCache;
   /** Takes everything but the experts; null if the processor does. */
@@ -25,8 +24,26 @@ export interface Runtime {
   readonly threads: number;
 }
 
-export function layerScope({ hyper, weight }: Runtime, layer: number): LayerScope {
-  return { hyper, layer, weight };
+export function blockScope({ weights: model }: Pick<Runtime, "weights">, block: number): BlockScope {
+  const prefix = `blk.${block}.`;
+  const weights = {
+    get: (name: string) => model.get(prefix + name),
+    find: (name: string) => model.find(prefix + name),
+  };
+  return { block, weights, model };
+}
+
+/** The MoE layer that a block is; `null` for a block without experts. */
+export function layerOf({ moeBlocks }: HyperParameters, block: number): number | null {
+  const layer = moeBlocks.indexOf(block);
+  return layer < 0 ? null : layer;
+}
+
+/** The block of an MoE layer, and those without experts between it and the layer before. */
+export function blocksOf({ moeBlocks }: HyperParameters, layer: number): readonly number[] {
+  const last = moeBlocks[layer] as number;
+  const first = layer === 0 ? 0 : (moeBlocks[layer - 1] as number) + 1;
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
 /** Receives the experts the gate chose: `chosen` holds `expertsPerToken` ids for each token, most probable first. */
@@ -74,15 +91,20 @@ export interface WeightedRows {
   readonly rows: Tensor;
   /** [k, tokens] */
   readonly weights: Tensor;
+  /** What the shared experts put out: [hidden, tokens]; `null` if the model has none. */
+  readonly shared: Tensor | null;
   /** The residual stream: [hidden, tokens] */
   readonly h: Tensor;
 }
 
-/** h + Σ_j weight_j · row_j, added in the gate's order (floating-point sums depend on it). → [hidden, tokens] */
+/**
+ * h + scale · (Σ_j weight_j · row_j + shared), added in the gate's order: floating-point sums depend on it.
+ * → [hidden, tokens]
+ */
 export function combineExperts(
   g: GraphBuilder,
-  { hidden, expertsPerToken: k }: HyperParameters,
-  { rows, weights, h }: WeightedRows,
+  { hidden, expertsPerToken: k, residualScale }: HyperParameters,
+  { rows, weights, shared, h }: WeightedRows,
   tokens: number,
 ): Tensor {
   const weighted = g.multiply(g.reshape3d(rows, hidden, k, tokens), g.reshape3d(weights, 1, k, tokens));
@@ -90,5 +112,6 @@ export function combineExperts(
   const row = (j: number): Tensor => g.view2d(weighted, [hidden, tokens], k * rowBytes, j * rowBytes);
   let sum = row(0);
   for (let j = 1; j < k; j++) sum = g.add(sum, row(j));
-  return g.add(sum, h);
+  const output = shared === null ? sum : g.add(sum, shared);
+  return g.add(residualScale === 1 ? output : g.scale(output, residualScale), h);
 }

@@ -6,13 +6,11 @@ import { TensorAliases, TensorStore, tensorAddress, view } from "../ggml/memory.
 import { residentShare } from "../ggml/page-cache.ts";
 import type { Address, BufferType, NativeBuffer } from "../ggml/signatures.ts";
 import { setTensorAsync } from "../ggml/transfer.ts";
+import type { FileSlab } from "../gguf/experts.ts";
 import { GgmlType } from "../gguf/types.ts";
 
-/** Rows of one matrix: a range of the file, and where it belongs in memory. */
-export interface Slab {
-  /** In the file. */
-  readonly offset: number;
-  readonly bytes: number;
+/** Rows of one matrix: a range of a file, and where it belongs in memory. */
+export interface Slab extends FileSlab {
   readonly type: number;
   /** [in, rows] */
   readonly shape: readonly [number, number];
@@ -36,54 +34,66 @@ const SECTOR = 4096;
 /** With less of the file than this in the page cache, reading around the cache is faster. */
 const MOSTLY_CACHED = 0.5;
 
-/** Slabs that follow each other in the file: one read. */
+/** Slabs that follow each other in one file: one read. */
 type Run = readonly Slab[];
 
-interface Reader {
-  readonly native: Native;
-  readonly handle: FileHandle;
+interface OpenFile {
   readonly path: string;
+  readonly handle: FileHandle;
   /** Reads go around the page cache and must be aligned. */
   readonly direct: boolean;
+}
+
+interface Reader extends OpenFile {
+  readonly native: Native;
   readonly aliases: TensorAliases;
 }
 
 /**
- * Reads slabs from a file into memory, in the file's order and several at once. A file that is not in the page cache is
+ * Reads slabs from files into memory, in the files' order and several at once. A file that is not in the page cache is
  * read with O_DIRECT: nothing is copied through the cache, and the weights are in memory once, not twice.
  * @param host buffer type of plain host memory
- * @throws MODEL_FILE_TRUNCATED when the file ends early
+ * @throws MODEL_FILE_TRUNCATED when a file ends early
  */
-export async function readSlabs(native: Native, path: string, slabs: readonly Slab[], host: BufferType): Promise<void> {
-  const pieces = slabs.flatMap(splitSlab).toSorted((a, b) => a.offset - b.offset);
+export async function readSlabs(native: Native, slabs: readonly Slab[], host: BufferType): Promise<void> {
+  const pieces = slabs.flatMap(splitSlab).toSorted(byPlace);
   const runs = joinRuns(pieces);
   const longest = runs.reduce((max, run) => Math.max(max, runBytes(run)), 0);
   const bounceShape = { type: GgmlType.I8, shape: [longest + 3 * SECTOR] };
   using bounce = new TensorStore(native, host, Array<typeof bounceShape>(LANES).fill(bounceShape));
   using aliases = new TensorAliases(native, pieces.length);
-  const file = await openForReading(path);
+  const files = new Map<string, OpenFile>();
   const queue = runs[Symbol.iterator]();
   try {
+    for (const { path } of pieces) if (!files.has(path)) files.set(path, await openForReading(path));
     // Every lane ends before the memory goes, also when one of them failed.
     const lanes = await Promise.allSettled(
       bounce.tensors.map(async (tensor) => {
         const memory = alignedView(tensorAddress(tensor), longest + 2 * SECTOR);
-        for (const run of queue) await readRun({ ...file, native, path, aliases }, run, memory);
+        for (const run of queue) {
+          const file = files.get((run[0] as Slab).path) as OpenFile;
+          await readRun({ ...file, native, aliases }, run, memory);
+        }
       }),
     );
     for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
   } finally {
-    await file.handle.close();
+    await Promise.all([...files.values()].map(({ handle }) => handle.close()));
   }
 }
 
-async function openForReading(path: string): Promise<{ handle: FileHandle; direct: boolean }> {
+function byPlace(a: Slab, b: Slab): number {
+  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
+  return a.offset - b.offset;
+}
+
+async function openForReading(path: string): Promise<OpenFile> {
   if (constants.O_DIRECT !== undefined && residentShare(path) < MOSTLY_CACHED) {
     // A file system without O_DIRECT (tmpfs) refuses to open.
     const handle = await open(path, constants.O_RDONLY | constants.O_DIRECT).catch(() => undefined);
-    if (handle !== undefined) return { handle, direct: true };
+    if (handle !== undefined) return { path, handle, direct: true };
   }
-  return { handle: await open(path, "r"), direct: false };
+  return { path, handle: await open(path, "r"), direct: false };
 }
 
 function splitSlab(slab: Slab): Slab[] {
@@ -108,11 +118,14 @@ function joinRuns(pieces: readonly Slab[]): Run[] {
   const runs: Slab[][] = [];
   for (const piece of pieces) {
     const run = runs.at(-1);
-    const follows = run !== undefined && endOf(run) === piece.offset && runBytes(run) + piece.bytes <= RUN_BYTES;
-    if (follows) run.push(piece);
+    if (run !== undefined && follows(run, piece) && runBytes(run) + piece.bytes <= RUN_BYTES) run.push(piece);
     else runs.push([piece]);
   }
   return runs;
+}
+
+function follows(run: Run, { path, offset }: Slab): boolean {
+  return path === run[0]?.path && offset === endOf(run);
 }
 
 function endOf(run: Run): number {

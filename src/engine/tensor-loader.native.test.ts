@@ -9,10 +9,9 @@ import { hasOwnLayout, TensorStore, tensorAddress, view } from "../ggml/memory.t
 import { f32, NamedTensors } from "../ggml/named-tensors.ts";
 import { residentShare } from "../ggml/page-cache.ts";
 import { setTensorAsync } from "../ggml/transfer.ts";
-import { expertSlab } from "../gguf/experts.ts";
 import { GgmlType } from "../gguf/types.ts";
-import { architectureOf } from "../model/registry.ts";
-import { SynthWeights } from "../model/synth-weights.ts";
+import { readTransformer } from "../model/registry.ts";
+import { SynthWeights } from "../model/synth/weights.ts";
 import { ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import { cpuPlacement, type LoadedTensor, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
@@ -32,14 +31,14 @@ interface Matrix {
 }
 
 /** A file that holds one random matrix somewhere in its middle. */
-function writeMatrix({ type, columns, rows }: Matrix): { path: string; bytes: Uint8Array; spec: StoredTensor } {
+function writeMatrix({ type, columns, rows }: Matrix): { bytes: Uint8Array; spec: StoredTensor } {
   const path = join(temporaryFolder(), "matrix.bin");
   const weights = new SynthWeights(native, 1).matrix({ type, columns, rows, deviation: 1 / Math.sqrt(columns) });
   const bytes = Buffer.concat([...weights].map((chunk) => Uint8Array.from(chunk)));
   const offset = 32 * 77;
   writeFileSync(path, Buffer.concat([Buffer.alloc(offset, 0xee), bytes, Buffer.alloc(100, 0xee)]));
-  const parts = [{ offset, bytes: bytes.length, rows }];
-  return { path, bytes, spec: { name: "matrix", type, shape: [columns, rows], parts, repackable: true } };
+  const parts = [{ path, offset, bytes: bytes.length, rows }];
+  return { bytes, spec: { name: "matrix", type, shape: [columns, rows], parts, repackable: true } };
 }
 
 /** The same rows, named as `count` ranges of the file. */
@@ -47,6 +46,7 @@ function inParts(spec: StoredTensor, count: number): StoredTensor {
   const [whole] = spec.parts as [StoredTensor["parts"][0]];
   const bytes = whole.bytes / count;
   const parts = Array.from({ length: count }, (_, i) => ({
+    ...whole,
     offset: whole.offset + i * bytes,
     bytes,
     rows: whole.rows / count,
@@ -79,22 +79,22 @@ describe.each([
   beforeEach(() => void vi.mocked(residentShare).mockReturnValue(share));
 
   it.each(LARGE)("arrives as it is: type $type, $columns by $rows", async (matrix) => {
-    const { path, bytes, spec } = writeMatrix(matrix);
-    using loaded = await loadTensors(native, path, [spec], plain);
+    const { bytes, spec } = writeMatrix(matrix);
+    using loaded = await loadTensors(native, [spec], plain);
     expect(memoryOf(loaded.byName.get("matrix"), bytes.length).equals(bytes)).toBe(true);
   });
 
   it.each(LARGE.slice(1))("is rearranged as the library would: type $type, $columns by $rows", async (matrix) => {
-    const { path, bytes, spec } = writeMatrix(matrix);
-    using loaded = await loadTensors(native, path, [spec], packing);
+    const { bytes, spec } = writeMatrix(matrix);
+    using loaded = await loadTensors(native, [spec], packing);
     const whole = await memoryOfWhole(spec, bytes);
     expect(memoryOf(loaded.byName.get("matrix"), bytes.length).equals(whole)).toBe(true);
   });
 
   it("is the same read in parts", async () => {
-    const { path, bytes, spec } = writeMatrix({ type: Q4_0, columns: 64, rows: 192 });
-    using whole = await loadTensors(native, path, [spec], packing);
-    using parts = await loadTensors(native, path, [inParts(spec, 4)], packing);
+    const { bytes, spec } = writeMatrix({ type: Q4_0, columns: 64, rows: 192 });
+    using whole = await loadTensors(native, [spec], packing);
+    using parts = await loadTensors(native, [inParts(spec, 4)], packing);
     const memories = [whole, parts].map(({ byName }) => memoryOf(byName.get("matrix"), bytes.length));
     expect(memories[1]?.equals(memories[0] as Buffer)).toBe(true);
   });
@@ -102,14 +102,14 @@ describe.each([
 
 describe("loadTensors", () => {
   it("keeps a matrix plain whose parts would share a group of interleaved rows", async () => {
-    const { path, spec } = writeMatrix({ type: Q4_0, columns: 64, rows: 40 });
-    using loaded = await loadTensors(native, path, [inParts(spec, 5)], packing);
+    const { spec } = writeMatrix({ type: Q4_0, columns: 64, rows: 40 });
+    using loaded = await loadTensors(native, [inParts(spec, 5)], packing);
     expect(hasOwnLayout((loaded.byName.get("matrix") as LoadedTensor).tensor)).toBe(false);
   });
 
   it("keeps a tensor that is named twice once in memory", async () => {
-    const { path, bytes, spec } = writeMatrix({ type: F32, columns: 64, rows: 32 });
-    using loaded = await loadTensors(native, path, [spec, { ...spec, name: "twin" }], packing);
+    const { bytes, spec } = writeMatrix({ type: F32, columns: 64, rows: 32 });
+    using loaded = await loadTensors(native, [spec, { ...spec, name: "twin" }], packing);
     expect(loaded.byName.get("twin")).toBe(loaded.byName.get("matrix"));
     expect(loaded.bytes).toBe(bytes.length);
   });
@@ -118,9 +118,9 @@ describe("loadTensors", () => {
   const KERNEL_TOLERANCE = 5e-3;
 
   it.each([Q4_0, Q4_K])("rearranged weights multiply like plain ones (type %i)", async (type) => {
-    const { path, spec } = writeMatrix({ type, columns: 512, rows: 64 });
-    using rearranged = await loadTensors(native, path, [spec], packing);
-    using asStored = await loadTensors(native, path, [spec], plain);
+    const { spec } = writeMatrix({ type, columns: 512, rows: 64 });
+    using rearranged = await loadTensors(native, [spec], packing);
+    using asStored = await loadTensors(native, [spec], plain);
     const [ours, theirs] = [rearranged, asStored].map(({ byName }) => multiply(byName.get("matrix") as LoadedTensor));
     const largest = Math.max(...(theirs ?? []).map(Math.abs));
     expect(largest).toBeGreaterThan(0.5);
@@ -179,13 +179,12 @@ describe("a subset of the experts", () => {
   it("costs only the reading of its own bytes", async () => {
     vi.mocked(residentShare).mockReturnValue(1);
     const file = writeTestModel({ path: join(temporaryFolder(), "model.gguf"), quant: "Q4_0", shape: { layers: 3 } });
-    const architecture = architectureOf(file);
-    const tensors = architecture.experts(file, architecture.hyperParameters(file));
+    const { experts: tensors } = readTransformer(file);
     const slabs = tensors.flatMap(({ gate, up, down }, layer) =>
-      (selection[layer] ?? []).flatMap((expert) => [gate, up, down].map((tensor) => expertSlab(tensor, expert))),
+      (selection[layer] ?? []).flatMap((expert) => [gate, up, down].flatMap((tensor) => tensor?.slab(expert) ?? [])),
     );
     const reads = await recordReads(file.path, async () => {
-      using bank = await ExpertBank.load(native, file, tensors, { selection, placement: packing });
+      using bank = await ExpertBank.load(native, tensors, { selection, placement: packing });
       expect(bank.layers.map((layer) => layer?.held ?? [])).toEqual(selection);
       expect(bank.bytes).toBe(slabs.reduce((sum, { bytes }) => sum + bytes, 0));
     });

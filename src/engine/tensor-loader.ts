@@ -3,17 +3,16 @@ import { repackBufferType } from "../ggml/cpu-backend.ts";
 import type { Native } from "../ggml/library.ts";
 import { hasOwnLayout, type TensorShape, TensorStore, tensorAddress } from "../ggml/memory.ts";
 import type { BufferType, NativeBuffer, Tensor } from "../ggml/signatures.ts";
+import type { FileSlab } from "../gguf/experts.ts";
 import { GgmlType } from "../gguf/types.ts";
 import { readSlabs, type Slab } from "./slab-reader.ts";
 
-/** A contiguous range of the file: some rows of a matrix. */
-export interface FileRows {
-  readonly offset: number;
-  readonly bytes: number;
+/** Some rows of a matrix, one behind the other in a file. */
+export interface FileRows extends FileSlab {
   readonly rows: number;
 }
 
-/** A tensor to load: ranges of the file, one after the other in memory. */
+/** A tensor to load: ranges of files, one after the other in memory. */
 export interface StoredTensor extends TensorShape {
   readonly name: string;
   readonly parts: readonly FileRows[];
@@ -53,7 +52,6 @@ const ROW_GROUP = 16;
  */
 export async function loadTensors(
   native: Native,
-  path: string,
   specs: readonly StoredTensor[],
   placement: Placement,
 ): Promise<LoadedTensors> {
@@ -69,7 +67,7 @@ export async function loadTensors(
       layout: plainLayout,
     });
     owned.own(plain.store);
-    await readSlabs(native, path, [...packed.slabs, ...plain.slabs], host);
+    await readSlabs(native, [...packed.slabs, ...plain.slabs], host);
     const byName = new Map([...packed.loaded, ...plain.loaded]);
     for (const [name, twin] of twins) byName.set(name, byName.get(twin) as LoadedTensor);
     return { byName, bytes: packed.store.bytes + plain.store.bytes, [Symbol.dispose]: () => owned[Symbol.dispose]() };
@@ -84,7 +82,7 @@ function separateTwins(
   const first = new Map<string, string>();
   const twins = new Map<string, string>();
   const unique = specs.filter((spec) => {
-    const key = `${spec.parts.map(({ offset }) => offset)} ${packs(spec)}`;
+    const key = `${spec.parts.map(({ path, offset }) => `${path}:${offset}`)} ${packs(spec)}`;
     const twin = first.get(key);
     if (twin !== undefined) twins.set(spec.name, twin);
     else first.set(key, spec.name);
@@ -116,8 +114,8 @@ function layOut(
 function slabsOf(spec: StoredTensor, { tensor, buffer }: LoadedTensor, layout: Slab["layout"]): Slab[] {
   const width = spec.shape[0] ?? 1;
   let address = tensorAddress(tensor);
-  return spec.parts.map(({ offset, bytes, rows }) => {
-    const slab: Slab = { offset, bytes, type: spec.type, shape: [width, rows], buffer, address, layout };
+  return spec.parts.map(({ path, offset, bytes, rows }) => {
+    const slab: Slab = { path, offset, bytes, type: spec.type, shape: [width, rows], buffer, address, layout };
     address += BigInt(bytes);
     return slab;
   });

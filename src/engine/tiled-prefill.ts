@@ -2,7 +2,8 @@ import type { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
-import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
+import { type HyperParameters, NODES_PER_BLOCK } from "../model/architecture.ts";
+import { maskOf, recordDense, windowSpan } from "./block-graph.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { cacheSpan, type KvCache } from "./kv-cache.ts";
@@ -11,7 +12,7 @@ import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
 import { routeRows } from "./routing.ts";
-import { combineExperts, type ExpertKernel, layerScope, type PassOptions, type Runtime } from "./runtime.ts";
+import { blockScope, combineExperts, type ExpertKernel, layerOf, type PassOptions, type Runtime } from "./runtime.ts";
 
 /**
  * Tokens of one tile. Tiles begin at multiples of it, counted from the start of the sequence, so that a token is
@@ -61,7 +62,7 @@ export class TiledPrefill implements Disposable {
     const { native, backend, threads } = runtime;
     this.#runtime = runtime;
     this.#lanes = new Lanes(native, threads);
-    this.#experts = new ExpertRunner(native, runtime, batchTokens);
+    this.#experts = new ExpertRunner(native, runtime.transformer, batchTokens);
     this.#io = new NamedTensors(native, backend.bufferType, batchBuffers(runtime.hyper, runtime.cache, batchTokens));
   }
 
@@ -76,20 +77,22 @@ export class TiledPrefill implements Disposable {
     { isLast, kernel, ...options }: BatchOptions & { readonly kernel: ExpertKernel },
   ): Promise<GateResult | undefined> {
     const tiles = this.#enter(tokens, position);
-    const lastLayer = this.#runtime.hyper.layers - 1;
-    for (let layer = 0; layer < lastLayer; layer++) {
-      await this.#lanes.run(tiles.map((tile) => this.#projectTask(layer, tile)));
-      await this.#lanes.run(tiles.map((tile) => this.#attendTask(layer, tile)));
-      await this.#runExperts(layer, tokens.length, { ...options, kernel });
+    const { hyper } = this.#runtime;
+    const [lastBlock, lastLayer] = [hyper.blocks - 1, hyper.layers - 1];
+    for (let block = 0; block < lastBlock; block++) {
+      await this.#lanes.run(tiles.map((tile) => this.#projectTask(block, tile)));
+      await this.#lanes.run(tiles.map((tile) => this.#attendTask(block, tile)));
+      const layer = layerOf(hyper, block);
+      if (layer !== null) await this.#runExperts(layer, tiles, { ...options, kernel });
     }
-    await this.#lanes.run(tiles.map((tile) => this.#projectTask(lastLayer, tile)));
+    await this.#lanes.run(tiles.map((tile) => this.#projectTask(lastBlock, tile)));
     if (options.observeUnused !== undefined) {
-      await this.#lanes.run(tiles.map((tile) => this.#gateOnlyTask(lastLayer, tile)));
+      await this.#lanes.run(tiles.map((tile) => this.#gateOnlyTask(lastBlock, tile)));
       options.observeUnused(lastLayer, this.#chosen(0, isLast ? tokens.length - 1 : tokens.length));
     }
     if (!isLast) return undefined;
     const last = lastToken(tiles);
-    await this.#lanes.run([this.#attendTask(lastLayer, last)]);
+    await this.#lanes.run([this.#attendTask(lastBlock, last)]);
     const result = this.#gateResult(last.row + (last.only ?? 0));
     options.observe?.(lastLayer, result.chosen);
     return result;
@@ -107,13 +110,23 @@ export class TiledPrefill implements Disposable {
         views.positions[row] = position + i;
         views.cacheRows[row] = BigInt(position + i);
       }
-      const mask = views.mask.subarray(tile.mask);
-      fillCausalMask(mask, tile.span, position + tile.row, tile.tokens);
-      for (let row = tile.tokens; row < tile.rows; row++) {
-        mask.copyWithin(row * tile.span, (tile.tokens - 1) * tile.span, tile.tokens * tile.span);
-      }
+      this.#fillMask(views.mask, tile, position);
+      const { window } = this.#runtime.hyper;
+      if (window !== null) this.#fillMask(views.windowMask, tile, position, window.size);
     }
     return tiles;
+  }
+
+  /** `position`: of the batch's first token */
+  #fillMask(
+    masks: Uint16Array,
+    { row: first, tokens, rows, span, mask: at }: Tile,
+    position: number,
+    window?: number,
+  ): void {
+    const mask = masks.subarray(at);
+    fillCausalMask(mask, { span, firstPosition: position + first, tokens, window });
+    for (let row = tokens; row < rows; row++) mask.copyWithin(row * span, (tokens - 1) * span, tokens * span);
   }
 
   #cut(count: number, position: number): Tile[] {
@@ -143,91 +156,127 @@ export class TiledPrefill implements Disposable {
     });
   }
 
-  #projectTask(layer: number, tile: Tile): LaneTask {
-    return { nodes: NODES_PER_LAYER, build: (g) => this.#buildProject(g, layer, tile) };
+  #projectTask(block: number, tile: Tile): LaneTask {
+    return { nodes: NODES_PER_BLOCK, build: (g) => this.#buildProject(g, block, tile) };
   }
 
-  #buildProject(g: GraphBuilder, layer: number, tile: Tile): void {
-    const { architecture, cache } = this.#runtime;
-    const { positions, cacheRows } = this.#io.tensors;
-    const x = this.#pinRows(g, this.#layerInput(g, layer, tile), "residual", tile);
-    const at = g.view1d(positions, tile.rows, tile.row * Int32Array.BYTES_PER_ELEMENT);
-    const qkv = architecture.project(g, layerScope(this.#runtime, layer), x, at);
+  #buildProject(g: GraphBuilder, block: number, tile: Tile): void {
+    const { transformer, cache } = this.#runtime;
+    const x = this.#blockInput(g, block, tile);
+    const qkv = transformer.project(g, blockScope(this.#runtime, block), x, this.#positionsOf(g, tile));
     g.expand(this.#pinRows(g, qkv.q, "q", tile));
+    const { cacheRows } = this.#io.tensors;
     const into = g.view1d(cacheRows, tile.tokens, tile.row * BigInt64Array.BYTES_PER_ELEMENT);
-    cache.write(g, layer, qkv, into, tile.tokens);
+    cache.write(g, block, qkv, into, tile.tokens);
   }
 
-  /** Embedded tokens, or what the layer before leaves: [hidden, rows] */
-  #layerInput(g: GraphBuilder, layer: number, tile: Tile): Tensor {
-    const { architecture, hyper, weight } = this.#runtime;
-    if (layer === 0) {
+  /** The residual stream, in its place in the batch: embedded tokens, or what the block before leaves. [hidden, rows] */
+  #blockInput(g: GraphBuilder, block: number, tile: Tile): Tensor {
+    const { transformer, hyper, weights } = this.#runtime;
+    if (block === 0) {
       const tokens = g.view1d(this.#io.tensors.tokens, tile.rows, tile.row * Int32Array.BYTES_PER_ELEMENT);
-      return architecture.embed(g, weight, tokens);
+      const embedded = transformer.embed(g, weights, tokens, this.#positionsOf(g, tile));
+      return this.#pinRows(g, embedded, "residual", tile);
     }
+    if (layerOf(hyper, block - 1) === null) return this.#rowsOf(g, "residual", tile, hyper.hidden);
+    return this.#pinRows(g, this.#joinExperts(g, tile), "residual", tile);
+  }
+
+  #positionsOf(g: GraphBuilder, { row, rows }: Tile): Tensor {
+    return g.view1d(this.#io.tensors.positions, rows, row * Int32Array.BYTES_PER_ELEMENT);
+  }
+
+  /** What the MoE layer before leaves: [hidden, rows] */
+  #joinExperts(g: GraphBuilder, tile: Tile): Tensor {
+    const { transformer, hyper } = this.#runtime;
     const { hidden, expertsPerToken: k } = hyper;
     const rows = this.#rowsOf(g, "expertRows", { row: tile.row * k, rows: tile.rows * k }, hidden);
     const weights = this.#rowsOf(g, "weights", tile, k);
-    return combineExperts(g, hyper, { rows, weights, h: this.#rowsOf(g, "residual", tile, hidden) }, tile.rows);
+    const shared = transformer.shared && this.#rowsOf(g, "shared", tile, hidden);
+    const h = this.#rowsOf(g, "residual", tile, hidden);
+    return combineExperts(g, hyper, { rows, weights, shared, h }, tile.rows);
   }
 
-  #attendTask(layer: number, tile: Tile): LaneTask {
-    return { nodes: NODES_PER_LAYER, build: (g) => this.#buildAttend(g, layer, tile) };
+  #attendTask(block: number, tile: Tile): LaneTask {
+    return { nodes: 2 * NODES_PER_BLOCK, build: (g) => this.#buildAttend(g, block, tile) };
   }
 
-  #buildAttend(g: GraphBuilder, layer: number, tile: Tile): void {
-    const { architecture, hyper } = this.#runtime;
+  #buildAttend(g: GraphBuilder, block: number, tile: Tile): void {
+    const { transformer, hyper } = this.#runtime;
     const own = tile.only === undefined ? tile : { ...tile, row: tile.row + tile.only, rows: 1 };
-    const attended = this.#attend(g, layer, tile);
+    const attended = this.#attend(g, block, tile);
     const kept = tile.only === undefined ? attended : g.rowAt(attended, tile.only);
-    const h = this.#pinRows(g, g.add(kept, this.#rowsOf(g, "residual", own, hyper.hidden)), "residual", own);
-    const gate = architecture.gate(g, layerScope(this.#runtime, layer), h);
+    const sum = g.add(kept, this.#rowsOf(g, "residual", own, hyper.hidden));
+    if (layerOf(hyper, block) === null) {
+      g.expand(this.#pinRows(g, recordDense(g, this.#runtime, block, sum), "residual", own));
+      return;
+    }
+    const h = this.#pinRows(g, sum, "residual", own);
+    const gate = transformer.gate(g, blockScope(this.#runtime, block), h);
     this.#pinRows(g, gate.input, "input", own);
     this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", own);
     g.expand(this.#pinRows(g, gate.weights, "weights", own));
   }
 
   /** What the gate chooses, and nothing that a later stage reads. */
-  #gateOnlyTask(layer: number, tile: Tile): LaneTask {
+  #gateOnlyTask(block: number, tile: Tile): LaneTask {
     return {
-      nodes: NODES_PER_LAYER,
+      nodes: NODES_PER_BLOCK,
       build: (g) => {
-        const { architecture, hyper } = this.#runtime;
-        const h = g.add(this.#attend(g, layer, tile), this.#rowsOf(g, "residual", tile, hyper.hidden));
-        const gate = architecture.gate(g, layerScope(this.#runtime, layer), h);
+        const { transformer, hyper } = this.#runtime;
+        const h = g.add(this.#attend(g, block, tile), this.#rowsOf(g, "residual", tile, hyper.hidden));
+        const gate = transformer.gate(g, blockScope(this.#runtime, block), h);
         g.expand(this.#pinRows(g, tensorSource(gate.chosen, 0), "sort", tile));
       },
     };
   }
 
   /** Without the residual: [hidden, rows of the tile] */
-  #attend(g: GraphBuilder, layer: number, tile: Tile): Tensor {
-    const { architecture, hyper, cache } = this.#runtime;
-    const { heads, headWidth } = hyper;
+  #attend(g: GraphBuilder, block: number, tile: Tile): Tensor {
+    const { transformer, hyper, cache } = this.#runtime;
+    const { heads, keyWidth } = hyper;
     const { row, rows, span, attentionRows } = tile;
-    const queries = this.#rowsOf(g, "q", { row, rows: attentionRows }, heads * headWidth);
-    const mask = g.view2d(this.#io.tensors.mask, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
-    const q = g.splitHeads(queries, headWidth, heads);
-    const cached = { ...cache.read(g, layer, span), mask, tokens: rows, byHead: false };
-    return architecture.attend(g, layerScope(this.#runtime, layer), { q, ...cached });
+    const queries = this.#rowsOf(g, "q", { row, rows: attentionRows }, heads * keyWidth);
+    const masks = maskOf(hyper, block, this.#io.tensors);
+    const mask = g.view2d(masks, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
+    const q = g.splitHeads(queries, keyWidth, heads);
+    const cached = { ...cache.read(g, block, span), mask, tokens: rows, byHead: false };
+    return transformer.attend(g, blockScope(this.#runtime, block), { q, ...cached });
   }
 
   #runExperts(
     layer: number,
-    tokens: number,
+    tiles: readonly Tile[],
     { observe, remote, kernel }: PassOptions & { readonly kernel: ExpertKernel },
   ): void | Promise<void> {
     const { tensors, views } = this.#io;
     const { bank, hyper } = this.#runtime;
+    const tokens = tiles.reduce((sum, tile) => sum + tile.tokens, 0);
     const chosen = this.#chosen(0, tokens);
     observe?.(layer, chosen);
     const { input: inputs, expertRows: outputs, weights } = views;
-    const local = (isHere: (expert: number) => boolean): Promise<void> => {
+    const local = async (isHere: (expert: number) => boolean): Promise<void> => {
+      await this.#lanes.run(this.#sharedTasks(layer, tiles));
       const rows = routeRows(chosen, hyper.expertsPerToken, isHere);
       const batch = { kernel, rows, input: tensors.input, output: tensors.expertRows };
-      return this.#experts.run({ ...batch, holder: bank.holderIn(layer) }, this.#lanes);
+      await this.#experts.run({ ...batch, holder: bank.holderIn(layer) }, this.#lanes);
     };
     return dispatchExperts(this.#runtime, { layer, kernel, inputs, weights, outputs, chosen }, { remote, local });
+  }
+
+  /** The shared experts: none if the model has none. */
+  #sharedTasks(layer: number, tiles: readonly Tile[]): LaneTask[] {
+    const { hyper, transformer } = this.#runtime;
+    const { shared } = transformer;
+    if (shared === null) return [];
+    const scope = blockScope(this.#runtime, hyper.moeBlocks[layer] as number);
+    return tiles.map((tile) => ({
+      nodes: NODES_PER_BLOCK,
+      build: (g) => {
+        const input = this.#rowsOf(g, "input", tile, hyper.hidden);
+        g.expand(this.#pinRows(g, shared(g, scope, input), "shared", tile));
+      },
+    }));
   }
 
   /** The first k of every token's sorted experts: [k, tokens] */
@@ -265,11 +314,12 @@ export class TiledPrefill implements Disposable {
   }
 
   #rowBytes(name: RowBuffer | "sort"): number {
-    const { hidden, heads, headWidth, experts, expertsPerToken } = this.#runtime.hyper;
+    const { hidden, heads, keyWidth, experts, expertsPerToken } = this.#runtime.hyper;
     const widths = {
       residual: hidden,
       input: hidden,
-      q: heads * headWidth,
+      shared: hidden,
+      q: heads * keyWidth,
       sort: experts,
       weights: expertsPerToken,
     };
@@ -283,7 +333,7 @@ export class TiledPrefill implements Disposable {
   }
 }
 
-type RowBuffer = "residual" | "q" | "input" | "weights" | "expertRows";
+type RowBuffer = "residual" | "q" | "input" | "shared" | "weights" | "expertRows";
 
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
@@ -307,17 +357,19 @@ export function batchBuffers(
   { contextLength }: Pick<KvCache, "contextLength">,
   tokens: number,
 ) {
-  const { hidden, heads, headWidth, experts, expertsPerToken: k } = hyper;
+  const { hidden, heads, keyWidth, experts, expertsPerToken: k, sharedWidth } = hyper;
   return {
     tokens: i32(tokens),
     positions: i32(tokens),
     cacheRows: i64(tokens),
     /** One tile's mask behind the other, each with rows as long as its span. */
     mask: f16(cacheSpan(contextLength), tokens),
+    windowMask: f16(windowSpan(hyper, cacheSpan(contextLength)), tokens),
     /** Hidden states before attention, then after it, in place. */
     residual: f32(hidden, tokens),
-    q: f32(heads * headWidth, tokens),
+    q: f32(heads * keyWidth, tokens),
     input: f32(hidden, tokens),
+    shared: f32(hidden, sharedWidth === 0 ? 1 : tokens),
     sort: i32(experts, tokens),
     weights: f32(k, tokens),
     expertRows: f32(hidden, k * tokens),

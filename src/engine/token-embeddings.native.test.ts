@@ -5,7 +5,7 @@ import { loadNative } from "../ggml/library.ts";
 import { f32, i32, NamedTensors } from "../ggml/named-tensors.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import { gateMatrices } from "../model/gate-matrices.ts";
-import type { SynthQuantName } from "../model/synth-quants.ts";
+import type { SynthQuantName } from "../model/synth/quants.ts";
 import { TokenEmbeddings } from "../model/token-embeddings.ts";
 import { type LoadedRuntime, loadRuntime } from "./load-runtime.ts";
 import { BUNDLED_MODEL } from "./testing/bundled-model.ts";
@@ -23,14 +23,15 @@ const random = (quant: SynthQuantName): GgufFile =>
 
 /** What the engine's own graph makes of tokens: [hidden, tokens] */
 function embed({ runtime }: LoadedRuntime, tokens: readonly number[]): Float32Array {
-  const { architecture, backend, hyper, weight } = runtime;
+  const { transformer, backend, hyper, weights } = runtime;
   using io = new NamedTensors(native, backend.bufferType, {
     tokens: i32(tokens.length),
+    positions: i32(tokens.length),
     values: f32(hyper.hidden, tokens.length),
   });
   using g = new GraphBuilder(native, 16);
   io.views.tokens.set(tokens);
-  g.expand(io.pin(g, architecture.embed(g, weight, io.tensors.tokens), "values"));
+  g.expand(io.pin(g, transformer.embed(g, weights, io.tensors.tokens, io.tensors.positions), "values"));
   backend.compute(g.graph);
   return io.views.values.slice();
 }

@@ -2,11 +2,12 @@ import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { tensorSource } from "../ggml/memory.ts";
 import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
-import { type HyperParameters, NODES_PER_LAYER } from "../model/architecture.ts";
+import { type HyperParameters, NODES_PER_BLOCK } from "../model/architecture.ts";
 import { writeBatchInputs } from "./batch-inputs.ts";
+import { recordAttention, recordDense, windowSpan } from "./block-graph.ts";
 import type { LayerExperts } from "./expert-bank.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
-import { combineExperts, layerScope, type Runtime } from "./runtime.ts";
+import { blockScope, combineExperts, layerOf, type Runtime } from "./runtime.ts";
 
 /** Size of a pass: how many tokens go in, and how many cached positions attention looks at. */
 export interface PassShape {
@@ -42,7 +43,7 @@ export class WholePass implements Disposable {
     this.#io = new NamedTensors(native, backend.bufferType, wholeBuffers(runtime.hyper, shape));
     this.logits = this.#io.views.logits;
     this.#chosen = new Int32Array(hyper.expertsPerToken * shape.tokens);
-    this.#g = new GraphBuilder(native, NODES_PER_LAYER * (hyper.layers + 1));
+    this.#g = new GraphBuilder(native, NODES_PER_BLOCK * (hyper.blocks + 1));
     this.#build();
     this.#allocator = native.ggml.ggml_gallocr_new(backend.bufferType);
     native.ggml.ggml_gallocr_alloc_graph(this.#allocator, this.#g.graph);
@@ -54,7 +55,8 @@ export class WholePass implements Disposable {
     const { span } = this.#shape;
     const { cache } = this.#runtime;
     cache.prepare(span);
-    writeBatchInputs(this.#io.views, tokens, { position, span, spareRow: cache.spareRow });
+    const { window } = this.#runtime.hyper;
+    writeBatchInputs(this.#io.views, tokens, { position, span, spareRow: cache.spareRow, window });
     this.#runtime.backend.computePlan(this.#plan);
     this.#report(tokens.length, options);
   }
@@ -65,9 +67,12 @@ export class WholePass implements Disposable {
     for (let layer = 0; layer < layers - 1; layer++) {
       observe?.(layer, this.#chosenIn(sorts.subarray(layer * experts * this.#shape.tokens), tokens));
     }
-    observeUnused?.(layers - 1, this.#chosenIn(unusedSort, isLast ? tokens - 1 : tokens));
+    const last = sorts.subarray((layers - 1) * experts * this.#shape.tokens);
+    const isCut = this.#runtime.transformer.cutsLastBlock;
+    observeUnused?.(layers - 1, this.#chosenIn(isCut ? unusedSort : last, isLast ? tokens - 1 : tokens));
     if (!isLast) return;
-    observe?.(layers - 1, this.#chosenIn(sorts.subarray((layers - 1) * experts * this.#shape.tokens), 1));
+    const ofLastToken = isCut ? last : last.subarray((tokens - 1) * experts);
+    observe?.(layers - 1, this.#chosenIn(ofLastToken, 1));
   }
 
   /** The first k of every row of a sort. */
@@ -79,51 +84,52 @@ export class WholePass implements Disposable {
     return this.#chosen.subarray(0, rows * k);
   }
 
-  /** After the last attention only the last token goes on: nobody reads the others. */
-  #rowsIn(layer: number): number {
-    return layer === this.#runtime.hyper.layers - 1 ? 1 : this.#shape.tokens;
+  /** After the last attention only the last token goes on, where nobody reads the others. */
+  #rowsIn(block: number): number {
+    const { transformer, hyper } = this.#runtime;
+    return transformer.cutsLastBlock && block === hyper.blocks - 1 ? 1 : this.#shape.tokens;
   }
 
   #build(): void {
-    const { architecture, hyper, weight } = this.#runtime;
+    const { transformer, hyper, weights } = this.#runtime;
     const g = this.#g;
-    let x = architecture.embed(g, weight, this.#io.tensors.tokens);
-    for (let layer = 0; layer < hyper.layers; layer++) {
-      x = this.#buildExperts(layer, this.#buildAttention(layer, x));
+    const { tokens, positions, outRow } = this.#io.tensors;
+    let x = transformer.embed(g, weights, tokens, positions);
+    for (let block = 0; block < hyper.blocks; block++) {
+      const h = this.#buildAttention(block, x);
+      const layer = layerOf(hyper, block);
+      x = layer === null ? recordDense(g, this.#runtime, block, h) : this.#buildExperts(block, layer, h);
     }
-    g.expand(this.#io.pin(g, architecture.head(g, weight, x, hyper), "logits"));
+    const last = this.#rowsIn(hyper.blocks - 1) === 1 ? x : g.getRows(x, outRow);
+    g.expand(this.#io.pin(g, transformer.head(g, weights, last), "logits"));
   }
 
-  /** → the residual stream after attention: [hidden, rows of this layer] */
-  #buildAttention(layer: number, x: Tensor): Tensor {
-    const { architecture, cache } = this.#runtime;
+  /** → the residual stream after attention: [hidden, rows of this block] */
+  #buildAttention(block: number, x: Tensor): Tensor {
     const g = this.#g;
-    const io = this.#io.tensors;
-    const scope = layerScope(this.#runtime, layer);
-    const qkv = architecture.project(g, scope, x, io.positions);
-    g.expand(qkv.q);
-    cache.write(g, layer, qkv, io.cacheRows, this.#shape.tokens);
-    const cached = cache.read(g, layer, this.#shape.span);
-    const { tokens, byHead = false } = this.#shape;
-    const attended = architecture.attend(g, scope, { q: qkv.q, ...cached, mask: io.mask, tokens, byHead });
-    if (this.#rowsIn(layer) === this.#shape.tokens) return g.add(attended, x);
-    const unused = architecture.gate(g, scope, g.add(attended, x));
+    const inputs = this.#io.tensors;
+    const { byHead = false, ...shape } = this.#shape;
+    const attended = recordAttention(g, this.#runtime, block, { x, inputs, shape: { ...shape, byHead } });
+    if (this.#rowsIn(block) === this.#shape.tokens) return g.add(attended, x);
+    const scope = blockScope(this.#runtime, block);
+    const unused = this.#runtime.transformer.gate(g, scope, g.add(attended, x));
     g.expand(this.#io.pin(g, tensorSource(unused.chosen, 0), "unusedSort"));
-    return g.add(g.getRows(attended, io.outRow), g.getRows(x, io.outRow));
+    return g.add(g.getRows(attended, inputs.outRow), g.getRows(x, inputs.outRow));
   }
 
-  #buildExperts(layer: number, h: Tensor): Tensor {
-    const { architecture, hyper, bank } = this.#runtime;
+  #buildExperts(block: number, layer: number, h: Tensor): Tensor {
+    const { transformer, hyper, bank } = this.#runtime;
     const g = this.#g;
-    const rows = this.#rowsIn(layer);
-    const gate = architecture.gate(g, layerScope(this.#runtime, layer), h);
+    const tokens = this.#rowsIn(block);
+    const scope = blockScope(this.#runtime, block);
+    const { input, chosen, weights } = transformer.gate(g, scope, h);
     const sortBytes = hyper.experts * this.#shape.tokens * Int32Array.BYTES_PER_ELEMENT;
-    this.#io.pin(g, tensorSource(gate.chosen, 0), "sorts", layer * sortBytes);
-    g.expand(gate.weights);
+    this.#io.pin(g, tensorSource(chosen, 0), "sorts", layer * sortBytes);
+    g.expand(weights);
     const { stack } = bank.layers[layer] as LayerExperts;
-    const input = g.reshape3d(gate.input, hyper.hidden, 1, rows);
-    const outputs = architecture.chosenExperts(g, stack, input, gate.chosen); // [hidden, k, rows]
-    return combineExperts(g, hyper, { rows: outputs, weights: gate.weights, h }, rows);
+    const rows = transformer.chosenExperts(g, stack, g.reshape3d(input, hyper.hidden, 1, tokens), chosen); // [hidden, k, rows]
+    const shared = transformer.shared?.(g, scope, input) ?? null;
+    return combineExperts(g, hyper, { rows, weights, shared, h }, tokens);
   }
 
   [Symbol.dispose](): void {
@@ -142,6 +148,7 @@ export function wholeBuffers(hyper: HyperParameters, { tokens, span }: PassShape
     positions: i32(tokens),
     cacheRows: i64(tokens),
     mask: f16(span, tokens),
+    windowMask: f16(windowSpan(hyper, span), tokens),
     outRow: i32(1),
     logits: f32(hyper.vocabulary),
     /** The gate's full sort in every layer, one behind the other; in the last one only of the last token. */

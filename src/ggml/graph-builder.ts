@@ -5,17 +5,40 @@ import type { Address, Context, Graph, NativeBuffer, Tensor } from "./signatures
 
 /** Accumulate in f32 where the library would choose f16, as llama.cpp asks for attention. */
 const PRECISION_F32 = 10;
-/** Rotary embedding that rotates (x[i], x[i + d/2]), as GPT-NeoX does. */
-const ROPE_NEOX = 2;
+/** The library's numbers for {@link Rope.mode}. */
+const ROPE_MODES = { adjacent: 0, halves: 2 } as const;
 /** Smallest normal f16: keeps the sum of gate weights from dividing by zero, as llama.cpp does. */
 const SMALLEST_F16 = 6.103515625e-5;
 
 const F32_BYTES = 4;
 
+/** Rotary position embedding (Su et al., 2021), and its stretching to longer contexts by YaRN (Peng et al., 2023). */
 export interface Rope {
+  /** What is rotated together: (x[2i], x[2i + 1]), or (x[i], x[i + d/2]) as GPT-NeoX does. */
+  readonly mode: keyof typeof ROPE_MODES;
+  /** Columns that are rotated. */
   readonly dimensions: number;
+  /** The first of them; they are the last columns then. 0 by default. */
+  readonly offset?: number;
   readonly base: number;
   readonly trainedContext: number;
+  /** 1 / how many times longer contexts are. */
+  readonly frequencyScale: number;
+  /** YaRN: 1 mixes interpolated and original frequencies, 0 interpolates all. */
+  readonly extrapolation: number;
+  readonly magnitude: number;
+  /** YaRN: rotations in the trained context above and below which frequencies are original or interpolated. */
+  readonly betaFast: number;
+  readonly betaSlow: number;
+}
+
+/** How attention scores positions. */
+export interface Scores {
+  /** [cached, tokens] f16, added */
+  readonly mask: Tensor;
+  readonly scale: number;
+  /** A score for each head that takes probability from the positions: [heads] */
+  readonly sinks?: Tensor | undefined;
 }
 
 /**
@@ -74,9 +97,34 @@ export class GraphBuilder implements Disposable {
     return this.#ggml.ggml_mul_mat_id(this.#context, stack, x, ids);
   }
 
-  /** x / rms(x) · scale, along the first dimension */
-  rmsNorm(x: Tensor, scale: Tensor, epsilon: number): Tensor {
-    return this.#ggml.ggml_mul(this.#context, this.#ggml.ggml_rms_norm(this.#context, x, epsilon), scale);
+  /** x / rms(x), along the first dimension */
+  rmsNorm(x: Tensor, epsilon: number): Tensor {
+    return this.#ggml.ggml_rms_norm(this.#context, x, epsilon);
+  }
+
+  /** (x − mean) / deviation, along the first dimension */
+  layerNorm(x: Tensor, epsilon: number): Tensor {
+    return this.#ggml.ggml_norm(this.#context, x, epsilon);
+  }
+
+  divide(a: Tensor, b: Tensor): Tensor {
+    return this.#ggml.ggml_div(this.#context, a, b);
+  }
+
+  scale(x: Tensor, factor: number): Tensor {
+    return this.#ggml.ggml_scale(this.#context, x, factor);
+  }
+
+  sigmoid(x: Tensor): Tensor {
+    return this.#ggml.ggml_sigmoid(this.#context, x);
+  }
+
+  silu(x: Tensor): Tensor {
+    return this.#ggml.ggml_silu(this.#context, x);
+  }
+
+  gelu(x: Tensor): Tensor {
+    return this.#ggml.ggml_gelu(this.#context, x);
   }
 
   softmax(x: Tensor): Tensor {
@@ -93,15 +141,20 @@ export class GraphBuilder implements Disposable {
     return this.#ggml.ggml_swiglu_split(this.#context, gate, up);
   }
 
+  /** gpt-oss's gated activation: both are clamped to 7, gate · sigmoid(1.702 · gate) · (up + 1) */
+  swigluClamped(gate: Tensor, up: Tensor): Tensor {
+    return this.#ggml.ggml_swiglu_oai(this.#context, gate, up, 1.702, 7);
+  }
+
+  /** Adds to every row [out, k, tokens] the bias of its expert: `biases` [out, experts], `ids` [k, tokens] */
+  addExperts(rows: Tensor, biases: Tensor, ids: Tensor): Tensor {
+    return this.#ggml.ggml_add_id(this.#context, rows, biases, ids);
+  }
+
   /** Divides every row by its sum. */
   normaliseRows(x: Tensor): Tensor {
-    const sum = this.#ggml.ggml_clamp(
-      this.#context,
-      this.#ggml.ggml_sum_rows(this.#context, x),
-      SMALLEST_F16,
-      Infinity,
-    );
-    return this.#ggml.ggml_div(this.#context, x, sum);
+    const sum = this.#ggml.ggml_sum_rows(this.#context, x);
+    return this.divide(x, this.#ggml.ggml_clamp(this.#context, sum, SMALLEST_F16, Infinity));
   }
 
   /** Row-wise indices of the `k` largest, largest first: a view of the full sort, whose rows are `[all indices]`. */
@@ -119,32 +172,65 @@ export class GraphBuilder implements Disposable {
     return this.#ggml.ggml_set_rows(this.#context, target, values, rows);
   }
 
-  rope(x: Tensor, positions: Tensor, rope: Rope): Tensor {
-    const { dimensions, base, trainedContext } = rope;
-    const mode = ROPE_NEOX;
-    return this.#ggml.ggml_rope_ext(
-      this.#context,
-      x,
-      positions,
-      null,
-      dimensions,
-      mode,
-      trainedContext,
-      base,
-      1,
-      0,
-      1,
-      32,
-      1,
-    );
+  /**
+   * Scores [experts, tokens] with all but the best groups of neighbouring experts at −∞. A group is as good as its two
+   * best experts together.
+   */
+  bestGroups(scores: Tensor, { experts, count, used }: { experts: number; count: number; used: number }): Tensor {
+    const tokens = this.#shape(scores)[1];
+    const groups = this.reshape3d(scores, experts / count, count, tokens);
+    const flat = this.#ggml.ggml_reshape_4d(this.#context, groups, 1, experts / count, count, tokens);
+    const best = this.getRows(flat, this.topK(groups, 2)); // [1, 2, count, tokens]
+    const sums = this.#ggml.ggml_sum_rows(this.#context, this.reshape3d(best, 2, count, tokens));
+    const chosen = this.topK(this.reshape2d(sums, count, tokens), used); // [used, tokens]
+    const kept = this.getRows(groups, chosen); // [experts / count, used, tokens]
+    const none = this.#ggml.ggml_fill(this.#context, groups, -Infinity);
+    return this.reshape2d(this.setRows(none, kept, chosen), experts, tokens);
   }
 
-  /** `q` [d, heads, tokens], `k` and `v` [d, kvHeads, cached], `mask` [cached, tokens] f16 → [d, heads, tokens] */
-  attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
-    const swap = (x: Tensor): Tensor => this.#ggml.ggml_permute(this.#context, x, 0, 2, 1, 3);
-    const result = this.#ggml.ggml_flash_attn_ext(this.#context, swap(q), swap(k), swap(v), mask, scale, 0, 0);
+  /** `factors` divide the frequencies: [dimensions / 2] */
+  rope(x: Tensor, positions: Tensor, rope: Rope, factors?: Tensor): Tensor {
+    const { dimensions, mode, trainedContext, base, frequencyScale, extrapolation, magnitude, offset = 0 } = rope;
+    const { betaFast, betaSlow } = rope;
+    const rotated = this.#ggml.ggml_rope_ext(
+      ...([this.#context, x, positions, factors ?? null, dimensions, ROPE_MODES[mode], trainedContext] as const),
+      ...([base, frequencyScale, extrapolation, magnitude, betaFast, betaSlow] as const),
+    );
+    return offset === 0 ? rotated : this.#ggml.ggml_rope_set_offset(rotated, offset);
+  }
+
+  /** `q` [d, heads, tokens], `k` and `v` [d, kvHeads, cached] → [d of v, heads, tokens] */
+  attention(q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
+    const swap = (x: Tensor): Tensor => this.swapHeads(x);
+    return this.#flashAttention(swap(q), swap(k), swap(v), scores);
+  }
+
+  #flashAttention(q: Tensor, k: Tensor, v: Tensor, { mask, scale, sinks }: Scores): Tensor {
+    const result = this.#ggml.ggml_flash_attn_ext(this.#context, q, k, v, mask, scale, 0, 0);
+    if (sinks !== undefined) this.#ggml.ggml_flash_attn_ext_add_sinks(result, sinks);
     this.#ggml.ggml_prec_set_acc(result, PRECISION_F32);
     return result;
+  }
+
+  /** [d, heads, tokens] ↔ [d, tokens, heads], without a copy */
+  swapHeads(x: Tensor): Tensor {
+    return this.#ggml.ggml_permute(this.#context, x, 0, 2, 1, 3);
+  }
+
+  /** The same numbers one behind the other, in memory of their own. */
+  contiguous(x: Tensor): Tensor {
+    return this.#ggml.ggml_cont(this.#context, x);
+  }
+
+  /** Columns of both: [a, …] and [b, …] → [a + b, …] */
+  concat(a: Tensor, b: Tensor): Tensor {
+    return this.#ggml.ggml_concat(this.#context, a, b, 0);
+  }
+
+  /** One head for all: [width, 1, tokens] → [width, heads, tokens] */
+  repeatHead(x: Tensor, heads: number): Tensor {
+    const [width, , tokens] = this.#shape(x);
+    return this.#ggml.ggml_repeat_4d(this.#context, x, width, heads, tokens, 1);
   }
 
   /** [width · heads, tokens] → [width, heads, tokens] */
@@ -158,11 +244,30 @@ export class GraphBuilder implements Disposable {
     return this.reshape2d(x, width * heads, tokens);
   }
 
+  /** Heads that lie side by side, without a copy: [width, heads, tokens] → [width · heads, tokens] */
+  besideHeads(x: Tensor): Tensor {
+    const [width, heads, tokens] = this.#shape(x);
+    return this.view2d(x, [width * heads, tokens], this.#strides(x)[1], 0);
+  }
+
   /** Some heads of stacked ones, without a copy: [all heads · width, tokens] → [width, heads, tokens] */
   headsAt(x: Tensor, { headWidth, heads, first }: { headWidth: number; heads: number; first: number }): Tensor {
     const [columns, tokens] = this.#shape(x);
     const shape = [headWidth, heads, tokens] as const;
     return this.view3d(x, shape, [headWidth * F32_BYTES, columns * F32_BYTES], first * headWidth * F32_BYTES);
+  }
+
+  /** Some columns of every head, without a copy: [width, heads, tokens] → [count, heads, tokens] */
+  headColumns(x: Tensor, count: number, first: number): Tensor {
+    const [, heads, tokens] = this.#shape(x);
+    return this.view3d(x, [count, heads, tokens], this.#strides(x), first * F32_BYTES);
+  }
+
+  /** Some columns as a single head, without a copy: [all, tokens] → [count, 1, tokens] */
+  columnsAsHead(x: Tensor, count: number, first: number): Tensor {
+    const [, tokens] = this.#shape(x);
+    const stride = this.#rowStride(x);
+    return this.view3d(x, [count, 1, tokens], [stride, stride], first * F32_BYTES);
   }
 
   /** Some columns, without a copy: [all, rows] → [count, rows] */
@@ -192,15 +297,14 @@ export class GraphBuilder implements Disposable {
    * {@link attention} of a single token, q [d, heads, 1], with the key heads as a batch. The kernel then gives every head
    * to one thread; otherwise it cuts a long cache by the number of threads, which shows in the last bits.
    */
-  attentionByHead(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: number): Tensor {
+  attentionByHead(q: Tensor, k: Tensor, v: Tensor, scores: Scores): Tensor {
     const [width, heads] = this.#shape(q);
     const keyHeads = this.#shape(k)[1];
     const groups = this.#ggml.ggml_reshape_4d(this.#context, q, width, heads / keyHeads, keyHeads, 1);
     const queries = this.#ggml.ggml_permute(this.#context, groups, 0, 2, 3, 1); // [d, 1, heads / keyHeads, keyHeads]
     const batched = (x: Tensor): Tensor => this.#ggml.ggml_permute(this.#context, x, 0, 3, 1, 2); // [d, cached, 1, keyHeads]
-    const result = this.#ggml.ggml_flash_attn_ext(this.#context, queries, batched(k), batched(v), mask, scale, 0, 0);
-    this.#ggml.ggml_prec_set_acc(result, PRECISION_F32);
-    return this.reshape3d(result, width, heads, 1);
+    const result = this.#flashAttention(queries, batched(k), batched(v), scores);
+    return this.reshape3d(result, this.#shape(v)[0], heads, 1);
   }
 
   reshape2d(x: Tensor, n0: number, n1: number): Tensor {
@@ -237,7 +341,13 @@ export class GraphBuilder implements Disposable {
 
   /** Bytes from one row to the next. */
   #rowStride(x: Tensor): number {
-    return this.#read(x - this.#base + TENSOR_LAYOUT.nb + 8n);
+    return this.#strides(x)[0];
+  }
+
+  /** Bytes from one row to the next, and from one matrix to the next. */
+  #strides(x: Tensor): readonly [number, number] {
+    const at = x - this.#base + TENSOR_LAYOUT.nb;
+    return [this.#read(at + 8n), this.#read(at + 16n)];
   }
 
   #read(offset: bigint): number {

@@ -1,39 +1,60 @@
 import { describe, expect, it } from "vitest";
-import { expertSlab } from "./experts.ts";
+import { separateExperts, stackedExperts } from "./experts.ts";
 import type { TensorInfo } from "./tensor-table.ts";
 import { GgmlType, tensorBytes } from "./types.ts";
 
-function tensor(shape: readonly number[]): TensorInfo {
-  return {
-    name: "experts",
-    type: GgmlType.Q8_0,
-    shape,
-    offset: 5_000_000_000,
-    bytes: tensorBytes(GgmlType.Q8_0, shape),
-  };
+function tensor(shape: readonly number[], change: Partial<TensorInfo> = {}): TensorInfo {
+  const type = GgmlType.Q8_0;
+  const bytes = tensorBytes(type, shape);
+  return { name: "experts", path: "model.gguf", type, shape, offset: 5_000_000_000, bytes, ...change };
 }
 
-describe("expertSlab", () => {
-  it("cuts a stacked tensor into equal parts that follow each other and fill it", () => {
-    const stacked = tensor([64, 32, 8]);
-    let end = stacked.offset;
+describe("experts stacked in one tensor", () => {
+  it("have equal parts of it that follow each other and fill it", () => {
+    const stack = tensor([64, 32, 8]);
+    const { slab } = stackedExperts(stack);
+    let end = stack.offset;
     for (let expert = 0; expert < 8; expert++) {
-      const slab = expertSlab(stacked, expert);
-      expect(slab).toEqual({ offset: end, bytes: tensorBytes(GgmlType.Q8_0, [64, 32]) });
-      end += slab.bytes;
+      expect(slab(expert)).toEqual({ path: "model.gguf", offset: end, bytes: tensorBytes(GgmlType.Q8_0, [64, 32]) });
+      end += slab(expert).bytes;
     }
-    expect(end).toBe(stacked.offset + stacked.bytes);
+    expect(end).toBe(stack.offset + stack.bytes);
   });
 
-  it("cuts stacked biases by row", () => {
-    expect(expertSlab(tensor([64, 8]), 3)).toEqual({ offset: 5_000_000_000 + 3 * 68, bytes: 68 });
+  it("have a row of stacked biases each", () => {
+    const { slab } = stackedExperts(tensor([64, 8]));
+    expect(slab(3)).toEqual({ path: "model.gguf", offset: 5_000_000_000 + 3 * 68, bytes: 68 });
   });
 
-  it.each([-1, 8, 0.5, Number.NaN])("refuses expert %d of 8", (expert) => {
-    expect(() => expertSlab(tensor([64, 32, 8]), expert)).toThrow(`shape [64, 32, 8] has no expert ${expert}`);
+  it.each([-1, 8, 0.5, Number.NaN])("are 8, and expert %d is refused", (expert) => {
+    const { slab } = stackedExperts(tensor([64, 32, 8]));
+    expect(() => slab(expert)).toThrow(`shape [64, 32, 8] has no expert ${expert}`);
   });
 
-  it("refuses a tensor that is one row", () => {
-    expect(() => expertSlab(tensor([64]), 0)).toThrow("has no expert 0");
+  it("are none in a tensor of one row", () => {
+    expect(() => stackedExperts(tensor([64])).slab(0)).toThrow("has no expert 0");
+  });
+});
+
+describe("experts in tensors of their own", () => {
+  const own = (expert: number, change: Partial<TensorInfo> = {}): TensorInfo =>
+    tensor([64, 32], { name: `gate.${expert}`, path: `part${expert}.gguf`, offset: 1000 - 100 * expert, ...change });
+
+  it("look like a stack, wherever each of them lies", () => {
+    const { name, type, shape, slab } = separateExperts("gate", [own(0), own(1), own(2)]);
+    expect({ name, type, shape }).toEqual({ name: "gate", type: GgmlType.Q8_0, shape: [64, 32, 3] });
+    expect(slab(2)).toEqual({ path: "part2.gguf", offset: 800, bytes: tensorBytes(GgmlType.Q8_0, [64, 32]) });
+  });
+
+  it.each([-1, 2, 0.5])("are 2, and expert %d is refused", (expert) => {
+    const { slab } = separateExperts("gate", [own(0), own(1)]);
+    expect(() => slab(expert)).toThrow(`shape [64, 32, 2] has no expert ${expert}`);
+  });
+
+  it("must have one type", () => {
+    const stray = own(1, { type: GgmlType.F16 });
+    expect(() => separateExperts("gate", [own(0), stray])).toThrow(
+      "'part1.gguf': tensor 'gate.1' has the type f16, but 'gate.0' has q8_0",
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fileSource } from "./byte-source.ts";
-import type { GgufFile } from "./read.ts";
+import type { GgufFile, GgufPart } from "./read.ts";
+import type { TensorInfo } from "./tensor-table.ts";
 
 const SAMPLE_BYTES = 4096;
 /** Spread evenly over the tensor data, its first and last bytes among them: enough to tell two quantisations apart. */
@@ -8,25 +9,49 @@ const SAMPLES = 18;
 
 /**
  * Tells model files apart without reading them whole: a digest (SHA-256, hex) of the architecture and its numbers, every
- * tensor's name, type, shape and place, the file's size, and samples of the tensor data. Equal for copies of a file.
+ * tensor's name, type, shape and place, the size, and samples of the tensor data. Parts count as one file, one behind the
+ * other. Equal for copies of a file.
  * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE
  */
-export function modelFingerprint({ path, metadata, tensors, fileBytes }: GgufFile): string {
+export function modelFingerprint({ metadata, tensors, parts, fileBytes }: GgufFile): string {
   const architecture = metadata.stringOr("general.architecture", "");
   const numbers = Array.from(metadata.keys())
     .filter((key) => key.startsWith(`${architecture}.`))
     .map((key) => [key, metadata.value(key)]);
-  const table = Array.from(tensors.values(), ({ name, type, shape, offset }) => [name, type, shape, offset]);
+  const placed = placeParts(parts);
+  const starts = new Map(placed.map(({ path, start }) => [path, start]));
+  const place = ({ path, offset }: TensorInfo): number => (starts.get(path) ?? 0) + offset;
+  const table = Array.from(tensors.values(), (tensor) => [tensor.name, tensor.type, tensor.shape, place(tensor)]);
   const hash = createHash("sha256");
   hash.update(JSON.stringify([architecture, numbers, fileBytes, table], plainNumber));
-  const source = fileSource(path);
-  const start = Array.from(tensors.values()).reduce((first, { offset }) => Math.min(first, offset), fileBytes);
+  const start = Array.from(tensors.values(), place).reduce((first, offset) => Math.min(first, offset), fileBytes);
   const last = Math.max(start, fileBytes - SAMPLE_BYTES);
   for (let sample = 0; sample < SAMPLES; sample++) {
     const offset = start + Math.floor(((last - start) * sample) / (SAMPLES - 1));
-    hash.update(source.read(offset, SAMPLE_BYTES));
+    for (const bytes of readAcross(placed, offset)) hash.update(bytes);
   }
   return hash.digest("hex");
+}
+
+interface PlacedPart extends GgufPart {
+  /** Where it would begin if the parts were one file. */
+  readonly start: number;
+}
+
+function placeParts(parts: readonly GgufPart[]): readonly PlacedPart[] {
+  let end = 0;
+  return parts.map((part) => {
+    end += part.bytes;
+    return { ...part, start: end - part.bytes };
+  });
+}
+
+/** A sample, which may reach into the next part. */
+function* readAcross(parts: readonly PlacedPart[], offset: number): Iterable<Uint8Array> {
+  for (const { path, start, bytes } of parts) {
+    const [from, to] = [Math.max(offset, start), Math.min(offset + SAMPLE_BYTES, start + bytes)];
+    if (from < to) yield fileSource(path).read(from - start, to - from);
+  }
 }
 
 /** Tells vocabularies apart: a digest (SHA-256, hex) of everything a file says of how text becomes tokens. */

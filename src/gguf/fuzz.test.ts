@@ -1,22 +1,37 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isRemoeError } from "../core/errors.ts";
-import { parseGguf } from "./read.ts";
+import { isRemoeError, remoeError } from "../core/errors.ts";
+import type { ByteSource } from "./byte-source.ts";
+import { readGguf } from "./read.ts";
 import { memorySource } from "./test-support.ts";
 import { GgmlType } from "./types.ts";
 import { type GgufContent, writeGguf } from "./write.ts";
+import { writeGgufParts } from "./write-parts.ts";
 
-/** The bytes of a model with entries of every shape, a vocabulary and two tensors. */
-function modelBytes(tokens: number): Uint8Array {
+/** The files of one model by path, the one to read first. */
+type ModelFiles = ReadonlyMap<string, Uint8Array>;
+
+/** The files that `write` leaves in a folder, in the order of their names. */
+function filesOf(write: (folder: string) => void): ModelFiles {
   const folder = mkdtempSync(join(tmpdir(), "gguf-"));
-  const path = join(folder, "model.gguf");
-  writeGguf(path, modelOf(tokens));
-  const bytes = new Uint8Array(readFileSync(path));
+  write(folder);
+  const names = readdirSync(folder).sort();
+  const files = new Map(names.map((name) => [name, new Uint8Array(readFileSync(join(folder, name)))]));
   rmSync(folder, { recursive: true });
-  return bytes;
+  return files;
+}
+
+/** A model with entries of every shape, a vocabulary and two tensors. */
+function wholeModel(tokens: number): ModelFiles {
+  return filesOf((folder) => writeGguf(join(folder, "model.gguf"), modelOf(tokens)));
+}
+
+/** The same with a tensor in each of two files. */
+function splitModel(tokens: number): ModelFiles {
+  return filesOf((folder) => writeGgufParts(join(folder, "model"), modelOf(tokens), { maxTensors: 1 }));
 }
 
 function modelOf(tokens: number): GgufContent {
@@ -97,12 +112,17 @@ function overwrite(bytes: Uint8Array, index: number, patch: Uint8Array): Uint8Ar
   return copy;
 }
 
-/** Parses and decodes everything; true when the file was taken, false when it was refused properly. */
-function survives(bytes: Uint8Array): boolean {
-  const source = memorySource(bytes);
+/** Reads and decodes everything; true when the model was taken, false when it was refused properly. */
+function survives(files: ModelFiles): boolean {
+  const sources = new Map(Array.from(files, ([path, bytes]) => [path, memorySource(bytes)]));
+  const open = (path: string): ByteSource => {
+    const source = sources.get(path);
+    if (source === undefined) throw remoeError("MODEL_NOT_FOUND", { path });
+    return source;
+  };
   let arrays = 0;
   try {
-    const { metadata } = parseGguf(source, "fuzzed");
+    const { metadata } = readGguf([...files.keys()][0] as string, open);
     for (const key of metadata.keys()) {
       if (metadata.value(key)?.type === "array") arrays++;
     }
@@ -112,16 +132,25 @@ function survives(bytes: Uint8Array): boolean {
     return false;
   } finally {
     // Each byte once for the header and once for each array, and a string again where it crosses a window.
-    expect(source.bytesRead).toBeLessThanOrEqual(2 * bytes.length * (1 + arrays));
+    for (const { size, bytesRead } of sources.values()) {
+      expect(bytesRead).toBeLessThanOrEqual(2 * size * (1 + arrays));
+    }
   }
 }
 
-function fuzz(original: Uint8Array, numRuns: number): { taken: number; refused: number } {
+interface Outcome {
+  readonly taken: number;
+  readonly refused: number;
+}
+
+/** Damages one of the files, any of them, again and again. */
+function fuzz(original: ModelFiles, numRuns: number): Outcome {
   const outcome = { taken: 0, refused: 0 };
+  const paths = [...original.keys()];
   fc.assert(
-    fc.property(mutations, (chosen) => {
-      const mutated = chosen.reduce((bytes, mutate) => mutate(bytes), original);
-      outcome[survives(mutated) ? "taken" : "refused"]++;
+    fc.property(mutations, fc.constantFrom(...paths), (chosen, path) => {
+      const mutated = chosen.reduce((bytes, mutate) => mutate(bytes), original.get(path) as Uint8Array);
+      outcome[survives(new Map([...original, [path, mutated]])) ? "taken" : "refused"]++;
     }),
     { seed: 4_711, numRuns },
   );
@@ -130,22 +159,28 @@ function fuzz(original: Uint8Array, numRuns: number): { taken: number; refused: 
 
 describe("any damaged file", () => {
   it("is taken or refused from the catalogue, with every byte read a bounded number of times", () => {
-    const { taken, refused } = fuzz(modelBytes(8), 12_000);
+    const { taken, refused } = fuzz(wholeModel(8), 12_000);
     // Both happen often: the mutations reach deep into the parser.
     expect(taken).toBeGreaterThan(1000);
     expect(refused).toBeGreaterThan(5000);
   });
 
   it("is so too when its header is larger than the reader's window", () => {
-    const { taken, refused } = fuzz(modelBytes(16_000), 120);
+    const { taken, refused } = fuzz(wholeModel(16_000), 120);
     expect(taken).toBeGreaterThan(10);
     expect(refused).toBeGreaterThan(50);
+  });
+
+  it("is so too when it is a part of a split model", () => {
+    const { taken, refused } = fuzz(splitModel(8), 6_000);
+    expect(taken).toBeGreaterThan(500);
+    expect(refused).toBeGreaterThan(2500);
   });
 
   it("is so too when it is nothing but noise behind the magic", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 256 }), (random) => {
-        survives(Uint8Array.from([...Buffer.from("GGUF"), 3, 0, 0, 0, ...random]));
+        survives(new Map([["noise", Uint8Array.from([...Buffer.from("GGUF"), 3, 0, 0, 0, ...random])]]));
       }),
       { seed: 4_712, numRuns: 3_000 },
     );

@@ -18,6 +18,8 @@ export const LIMITS = {
   arrayDepth: 1,
   /** Room for a model of DeepSeek-V3's size with every expert a tensor of its own (61 layers, 256 experts, 3 each). */
   tensors: 64 * 1024,
+  /** The largest uploads have some 200. */
+  parts: 4096,
   /** ggml keeps a name in 64 bytes, the last of them zero. */
   tensorNameBytes: 63,
   /** ggml's tensors have four dimensions. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../core/errors.ts";
 import { alignUp } from "./alignment.ts";
-import { expertSlab } from "./experts.ts";
+import { stackedExperts } from "./experts.ts";
 import { LIMITS } from "./limits.ts";
 import { ARRAY_ID, elementTypeId } from "./metadata-value.ts";
 import { parseGguf, readGguf } from "./read.ts";
@@ -13,7 +13,8 @@ import { arrayEntry, codeOf, entry, keyEntry, memorySource, rawGguf, stringEntry
 import { GgmlType } from "./types.ts";
 
 describe("the bundled model", () => {
-  const file = readGguf(fileURLToPath(new URL("../../models/tiny-moe/tiny-moe-q8_0.gguf", import.meta.url)));
+  const path = fileURLToPath(new URL("../../models/tiny-moe/tiny-moe-q8_0.gguf", import.meta.url));
+  const file = readGguf(path);
 
   it("tells its architecture and sizes", () => {
     const { metadata } = file;
@@ -47,12 +48,13 @@ describe("the bundled model", () => {
     const gate = file.tensors.get("blk.0.ffn_gate_exps.weight");
     expect(gate).toEqual({
       name: "blk.0.ffn_gate_exps.weight",
+      path,
       type: GgmlType.Q8_0,
       shape: [256, 256, 16],
       offset: 2_096_000,
       bytes: 1_114_112,
     });
-    expect(gate && expertSlab(gate, 15)).toEqual({ offset: 2_096_000 + 15 * 69_632, bytes: 69_632 });
+    expect(gate && stackedExperts(gate).slab(15)).toEqual({ path, offset: 2_096_000 + 15 * 69_632, bytes: 69_632 });
   });
 });
 

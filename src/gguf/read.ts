@@ -2,19 +2,29 @@ import { remoeError } from "../core/errors.ts";
 import { ALIGNMENT_KEY, alignmentOf, alignUp } from "./alignment.ts";
 import { type ByteSource, fileSource } from "./byte-source.ts";
 import { Cursor } from "./cursor.ts";
+import { isPart, joinParts } from "./join-parts.ts";
 import { type GgufMetadata, readMetadata } from "./metadata.ts";
 import { placeTensors, readTensorTable, type TensorInfo } from "./tensor-table.ts";
 
-/** What a GGUF file says of itself; the tensors' data stays in the file. */
+/** What a GGUF file, or a set of them that holds one model, says of itself; the tensors' data stays in the files. */
 export interface GgufFile {
+  /** Of the first part. */
   readonly path: string;
   readonly version: number;
-  /** Bytes that every tensor's offset is a multiple of, counted from the start of the data section. */
+  /** Bytes that the offsets of the first part's tensors are multiples of, counted from the start of its data section. */
   readonly alignment: number;
   readonly metadata: GgufMetadata;
-  /** By name, in the file's order. */
+  /** By name, in the file's order, part after part. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The files, in order: one, unless the model is split. */
+  readonly parts: readonly GgufPart[];
+  /** Of all parts together. */
   readonly fileBytes: number;
+}
+
+export interface GgufPart {
+  readonly path: string;
+  readonly bytes: number;
 }
 
 /** "GGUF" as a little-endian number. */
@@ -23,15 +33,19 @@ export const MAGIC = 0x46554747;
 const VERSIONS = [2, 3];
 
 /**
- * Reads the header of a model file. The file is not kept open.
- * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE and what {@link parseGguf} throws
+ * Reads the header of a model, of every part if it is split. The files are not kept open.
+ * @param path of the file, or of any part
+ * @param open gives the bytes of a file, by default of one on disk
+ * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_PART_INVALID and what {@link parseGguf} throws
  */
-export function readGguf(path: string): GgufFile {
-  return parseGguf(fileSource(path), path);
+export function readGguf(path: string, open: (path: string) => ByteSource = fileSource): GgufFile {
+  const read = (file: string): GgufFile => parseGguf(open(file), file);
+  const given = read(path);
+  return isPart(given) ? joinParts(given, read) : given;
 }
 
 /**
- * Reads the header of a GGUF of version 2 or 3, little-endian. The source may be hostile: whatever it holds, this
+ * Reads the header of one GGUF file of version 2 or 3, little-endian. The source may be hostile: whatever it holds, this
  * returns or throws after reading no more than {@link LIMITS}.headerBytes and little more than the header.
  * @param name what errors call the source
  * @throws MODEL_FILE_INVALID, MODEL_FILE_TRUNCATED, MODEL_LIMIT_EXCEEDED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID
@@ -45,7 +59,8 @@ export function parseGguf(source: ByteSource, name: string): GgufFile {
   const table = readTensorTable(cursor, tensorCount);
   const dataStart = alignUp(cursor.position, alignment);
   const tensors = placeTensors(table, { path: name, alignment, dataStart, fileBytes: source.size });
-  return { path: name, version, alignment, metadata, tensors, fileBytes: source.size };
+  const parts = [{ path: name, bytes: source.size }];
+  return { path: name, version, alignment, metadata, tensors, parts, fileBytes: source.size };
 }
 
 function readVersion(cursor: Cursor): number {

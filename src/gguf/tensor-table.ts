@@ -3,9 +3,11 @@ import type { Cursor } from "./cursor.ts";
 import { checkLimit } from "./limits.ts";
 import { type GgmlType, isGgmlType, TYPE_TRAITS, tensorBytes } from "./types.ts";
 
-/** A tensor of a model file. */
+/** A tensor of a model. */
 export interface TensorInfo {
   readonly name: string;
+  /** Of the file that holds it. */
+  readonly path: string;
   readonly type: GgmlType;
   /** ggml's order: the row length first. */
   readonly shape: readonly number[];
@@ -43,7 +45,7 @@ function readTensor(cursor: Cursor): TensorInfo {
   const type = cursor.u32();
   if (!isGgmlType(type)) throw tensorError(cursor.path, name, `has the unknown type ${type}`);
   const bytes = checkedTensorBytes(cursor.path, { name, type, shape });
-  return { name, type, shape, offset: cursor.u64(), bytes };
+  return { name, path: cursor.path, type, shape, offset: cursor.u64(), bytes };
 }
 
 /**
@@ -109,6 +111,7 @@ function requireApart(tensors: readonly TensorInfo[], path: string): void {
   }
 }
 
-function tensorError(path: string, tensor: string, problem: string): RemoeError {
+/** @returns MODEL_TENSOR_INVALID */
+export function tensorError(path: string, tensor: string, problem: string): RemoeError {
   return remoeError("MODEL_TENSOR_INVALID", { path, tensor, problem });
 }

@@ -100,6 +100,20 @@ export function isGgmlType(id: number): id is GgmlType {
   return id in TYPE_TRAITS;
 }
 
+/** Integers and doubles, and what the kernels quantise their inputs to: nothing can be multiplied by these. */
+const NO_WEIGHTS: ReadonlySet<GgmlType> = new Set([
+  GgmlType.F64,
+  GgmlType.I64,
+  GgmlType.I32,
+  GgmlType.I16,
+  GgmlType.I8,
+  GgmlType.Q8_1,
+  GgmlType.Q8_K,
+]);
+
+/** The types that ggml's processor backend can multiply by. */
+export const WEIGHT_TYPES: readonly GgmlType[] = Object.values(GgmlType).filter((type) => !NO_WEIGHTS.has(type));
+
 /**
  * Bytes of one row of `elements` elements.
  * @throws TENSOR_SHAPE_INVALID when the row is not a whole number of blocks

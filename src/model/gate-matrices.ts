@@ -1,8 +1,8 @@
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { architectureOf } from "./registry.ts";
+import { readTransformer } from "./registry.ts";
+import { requireTensor } from "./require-tensor.ts";
 import { TensorRows } from "./tensor-rows.ts";
-import { requireTensor } from "./weight-specs.ts";
 
 /**
  * Every layer's gate as the file stores it, in single precision: row by row the weights of an expert, [experts × hidden].
@@ -11,10 +11,10 @@ import { requireTensor } from "./weight-specs.ts";
  *   MODEL_TENSOR_INVALID
  */
 export function gateMatrices(native: Native, file: GgufFile): Float32Array[] {
-  const { layers, hidden, experts } = architectureOf(file).hyperParameters(file);
-  return Array.from({ length: layers }, (_, layer) => {
-    const tensor = requireTensor(file, `blk.${layer}.ffn_gate_inp.weight`, [hidden, experts]);
-    using rows = new TensorRows(native, file, { tensor, rows: experts });
+  const { moeBlocks, hidden, experts } = readTransformer(file).hyper;
+  return moeBlocks.map((block) => {
+    const tensor = requireTensor(file, `blk.${block}.ffn_gate_inp.weight`, [hidden, experts]);
+    using rows = new TensorRows(native, { tensor, rows: experts });
     return rows.read(0);
   });
 }

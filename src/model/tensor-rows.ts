@@ -6,13 +6,12 @@ import { TensorStore, tensorAddress, view } from "../ggml/memory.ts";
 import { f32, i32, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
 import { type ByteSource, fileSource } from "../gguf/byte-source.ts";
-import type { GgufFile } from "../gguf/read.ts";
 import type { TensorInfo } from "../gguf/tensor-table.ts";
 import { rowBytes } from "../gguf/types.ts";
 
 /** Which rows are read at once, and how they become numbers. */
 export interface TensorRowsOptions {
-  /** A matrix of the file, [columns, rows]. */
+  /** A matrix, [columns, rows]. */
   readonly tensor: TensorInfo;
   readonly rows: number;
   /** Rows `ids` of `table` as numbers, [columns, rows]. Defaults to what is stored. */
@@ -29,7 +28,6 @@ const NODES = 16;
 export class TensorRows implements Disposable {
   readonly #native: Native;
   readonly #source: ByteSource;
-  readonly #path: string;
   readonly #tensor: TensorInfo;
   readonly #rowBytes: number;
   readonly #backend: CpuBackend;
@@ -41,11 +39,10 @@ export class TensorRows implements Disposable {
   readonly #plan: GraphPlan;
 
   /** @throws MODEL_NOT_FOUND, MODEL_UNREADABLE */
-  constructor(native: Native, file: GgufFile, { tensor, rows, lookup = storedRows }: TensorRowsOptions) {
+  constructor(native: Native, { tensor, rows, lookup = storedRows }: TensorRowsOptions) {
     const columns = tensor.shape[0] ?? 1;
     this.#native = native;
-    this.#source = fileSource(file.path);
-    this.#path = file.path;
+    this.#source = fileSource(tensor.path);
     this.#tensor = tensor;
     this.#rowBytes = rowBytes(tensor.type, columns);
     this.#backend = new CpuBackend(native, 1);
@@ -67,12 +64,13 @@ export class TensorRows implements Disposable {
    * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_FILE_TRUNCATED when the file has changed since its header was read
    */
   read(first: number): Float32Array {
+    const { path, name } = this.#tensor;
     const offset = this.#tensor.offset + first * this.#rowBytes;
     const bytes = this.#source.read(offset, this.#stored.length);
     if (bytes.length < this.#stored.length) {
-      const part = `tensor '${this.#tensor.name}'`;
+      const part = `tensor '${name}'`;
       const needed = offset + this.#stored.length;
-      throw remoeError("MODEL_FILE_TRUNCATED", { path: this.#path, size: offset + bytes.length, part, needed });
+      throw remoeError("MODEL_FILE_TRUNCATED", { path, size: offset + bytes.length, part, needed });
     }
     this.#stored.set(bytes);
     this.#backend.computePlan(this.#plan);

@@ -1,8 +1,8 @@
 import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { architectureOf } from "./registry.ts";
+import { readTransformer } from "./registry.ts";
+import { requireTensor } from "./require-tensor.ts";
 import { TensorRows } from "./tensor-rows.ts";
-import { requireTensor } from "./weight-specs.ts";
 
 /** Most bytes of embeddings that {@link TokenEmbeddings} keeps. */
 export const EMBEDDING_CACHE_BYTES = 8 << 20;
@@ -26,20 +26,18 @@ export class TokenEmbeddings implements Disposable {
    *   MODEL_TENSOR_INVALID
    */
   constructor(native: Native, file: GgufFile, cacheBytes = EMBEDDING_CACHE_BYTES) {
-    const architecture = architectureOf(file);
-    const { hidden, vocabulary } = architecture.hyperParameters(file);
+    const { hidden, vocabulary } = readTransformer(file).hyper;
     this.dimensions = hidden;
     this.#vocabulary = vocabulary;
     this.#capacity = Math.floor(cacheBytes / (hidden * Float32Array.BYTES_PER_ELEMENT));
-    this.#rows = new TensorRows(native, file, {
+    this.#rows = new TensorRows(native, {
       tensor: requireTensor(file, "token_embd.weight", [hidden, vocabulary]),
       rows: 1,
-      lookup: (g, table, ids) => architecture.embed(g, () => table, ids),
     });
   }
 
   /**
-   * What the first layer reads for a token, not to be written to: [dimensions]; null for a token that the vocabulary
+   * A token's embedding as the file stores it, not to be written to: [dimensions]; null for a token that the vocabulary
    * does not have.
    * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_FILE_TRUNCATED when the file has changed since its header was read
    */

@@ -1,7 +1,7 @@
 import { expertsFootprint, type MainFootprintOptions, mainFootprint } from "../engine/footprint.ts";
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import type { ModelSizes } from "../planner/problem.ts";
 
 const MIB = 2 ** 20;
@@ -14,7 +14,7 @@ const RUNTIME_MB = 128;
  * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID
  */
 export function readModelSizes(file: GgufFile, options: Omit<MainFootprintOptions, "experts">): ModelSizes {
-  const { layers, experts, expertsPerToken } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, expertsPerToken } = readTransformer(file).hyper;
   const none = Array.from({ length: layers }, (): number[] => []);
   const bare = mainFootprint(file, { ...options, experts: none });
   const complete = mainFootprint(file, options);

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BUNDLED_MODEL } from "../engine/testing/bundled-model.ts";
 import { readGguf } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import type { SpeedCurve } from "../planner/cost-profile.ts";
 import { createPlatform } from "../platform/instance-pool.ts";
 import { createLocalLauncher } from "../platform/local/local-launcher.ts";
@@ -13,7 +13,7 @@ const PROCESSORS = 2;
 
 async function measure(signal: AbortSignal, onProgress: (text: string) => void = () => {}) {
   const file = readGguf(BUNDLED_MODEL);
-  const { layers, experts } = architectureOf(file).hyperParameters(file);
+  const { layers, experts } = readTransformer(file).hyper;
   const secret = randomBytes(32).toString("hex");
   const platform = createPlatform(await createLocalLauncher({ secret }));
   const program = {

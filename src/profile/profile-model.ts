@@ -4,7 +4,7 @@ import type { ModelProgram } from "../gateway/function-specs.ts";
 import { loadNative } from "../ggml/library.ts";
 import { modelFingerprint } from "../gguf/fingerprint.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { architectureOf } from "../model/registry.ts";
+import { readTransformer } from "../model/registry.ts";
 import type { Limits, Platform } from "../platform/platform.ts";
 import { chooseEffort } from "./effort.ts";
 import { ForeignLoad } from "./foreign-load.ts";
@@ -54,7 +54,7 @@ const MIB = 2 ** 20;
 export async function profileModel(options: ProfileOptions, signal: AbortSignal): Promise<ProfileReport> {
   const { file, program, platform, secret, isQuick, onProgress } = options;
   const { contextLength, processors } = program;
-  const hyper = architectureOf(file).hyperParameters(file);
+  const hyper = readTransformer(file).hyper;
   const sizes = readModelSizes(file, { contextLength, threads: processors });
   const clock = () => performance.now();
   const points = await measureModel({

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { synthesiseModel } from "../../model/synth.ts";
-import { SYNTH_QUANTS, type SynthQuantName } from "../../model/synth-quants.ts";
-import { SYNTH_SHAPES, type SynthShapeName } from "../../model/synth-shapes.ts";
+import { SYNTH_QUANTS, type SynthQuantName } from "../../model/synth/quants.ts";
+import { SYNTH_SHAPES, type SynthShapeName } from "../../model/synth/shapes.ts";
+import { synthesiseModel } from "../../model/synth/synthesise-model.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
 import { formatBytes } from "../format.ts";

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { remoeError } from "../../core/errors.ts";
 import { readGguf } from "../../gguf/read.ts";
-import { architectureOf } from "../../model/registry.ts";
+import { readTransformer } from "../../model/registry.ts";
 import { profileModel } from "../../profile/profile-model.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
@@ -78,7 +78,7 @@ async function measure({ model, context, platform: name, quick }: ProfileFlags, 
   const path = model ?? bundledModel();
   if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
   const file = readGguf(path);
-  const { layers, experts, contextLength: trained } = architectureOf(file).hyperParameters(file);
+  const { layers, experts, contextLength: trained } = readTransformer(file).hyper;
   const program = {
     model: path,
     layers,

@@ -7,7 +7,7 @@ import { DEFAULT_HISTORY_OPTIONS, HistoryFile } from "../../history/history-file
 import type { HistoryIdentity } from "../../history/identity.ts";
 import { toJsonLine } from "../../history/jsonl.ts";
 import { isSmallModel } from "../../model/architecture.ts";
-import { architectureOf } from "../../model/registry.ts";
+import { readTransformer } from "../../model/registry.ts";
 import { TokenEmbeddings } from "../../model/token-embeddings.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
@@ -111,7 +111,7 @@ async function record(
 ): Promise<Totals> {
   const native = loadNative();
   const { maxTokens, raw: isRaw = false } = flags;
-  const hyper = architectureOf(file).hyperParameters(file);
+  const hyper = readTransformer(file).hyper;
   const contextLength = chooseContext(hyper.contextLength, flags.context);
   // Threads of a small model gain little, and wait for each other whenever the machine has something else to do.
   const threads = flags.threads ?? (isSmallModel(hyper) ? 1 : availableParallelism());

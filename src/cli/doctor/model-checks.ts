@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { listDevices } from "../../ggml/device.ts";
 import { loadNative } from "../../ggml/library.ts";
 import { readGguf } from "../../gguf/read.ts";
-import { architectureOf } from "../../model/registry.ts";
+import { readTransformer } from "../../model/registry.ts";
 import { formatBytes } from "../format.ts";
 import { type Check, checkThat } from "./check.ts";
 
@@ -30,7 +30,8 @@ export function checkDevices(): Check {
 export function checkModel(path: string): Check {
   return checkThat("model", () => {
     const file = readGguf(path);
-    const architecture = architectureOf(file).name;
+    readTransformer(file);
+    const architecture = file.metadata.string("general.architecture");
     return {
       found: `${path} (${architecture}, ${formatBytes(file.fileBytes)})`,
       details: { path, architecture, bytes: file.fileBytes },

@@ -1,7 +1,11 @@
-import { readFileSync } from "node:fs";
+import { fileSource } from "../../gguf/byte-source.ts";
 import type { GgufFile } from "../../gguf/read.ts";
 import type { HyperParameters } from "../../model/architecture.ts";
-import { architectureOf } from "../../model/registry.ts";
+import { readTransformer } from "../../model/registry.ts";
+import { requireTensor } from "../../model/require-tensor.ts";
+
+/** Of every test model. */
+const EPSILON = 1e-6;
 
 type Vector = Float64Array;
 type Matrix = readonly Vector[];
@@ -13,13 +17,11 @@ type Matrix = readonly Vector[];
 export class Float64Model {
   readonly hyper: HyperParameters;
   readonly #file: GgufFile;
-  readonly #bytes: Buffer;
   readonly #matrices = new Map<string, Matrix>();
 
   constructor(file: GgufFile) {
-    this.hyper = architectureOf(file).hyperParameters(file);
+    this.hyper = readTransformer(file).hyper;
     this.#file = file;
-    this.#bytes = readFileSync(file.path);
   }
 
   /** Of the token after the sequence: [vocabulary] */
@@ -40,7 +42,7 @@ export class Float64Model {
   }
 
   #attention(name: string, states: readonly Vector[]): Vector[] {
-    const { heads, kvHeads, headWidth } = this.hyper;
+    const { heads, kvHeads, keyWidth: headWidth } = this.hyper;
     const normed = states.map((x) => this.#norm(`${name}.attn_norm`, x));
     const headsOf = (matrix: string, count: number): Vector[][] =>
       normed.map((x) => split(multiply(this.#matrix(`${name}.${matrix}`), x), count));
@@ -68,7 +70,7 @@ export class Float64Model {
   /** Rotary embedding of (x[i], x[i + d/2]) by position · base^(−2i/d). */
   #rotate(x: Vector, position: number): Vector {
     const half = x.length / 2;
-    const { base } = this.hyper.rope;
+    const base = this.#file.metadata.number("qwen3moe.rope.freq_base");
     return x.map((value, i) => {
       const pair = i % half;
       const angle = position * base ** ((-2 * pair) / x.length);
@@ -101,7 +103,7 @@ export class Float64Model {
 
   #norm(name: string, x: Vector): Vector {
     const [scale] = this.#matrix(name) as [Vector];
-    const rms = Math.sqrt(dot(x, x) / x.length + this.hyper.epsilon);
+    const rms = Math.sqrt(dot(x, x) / x.length + EPSILON);
     return x.map((value, i) => (value / rms) * (scale[i] as number));
   }
 
@@ -114,11 +116,13 @@ export class Float64Model {
   }
 
   #readMatrix(name: string, expert: number): Matrix {
-    const tensor = this.#file.tensors.get(`${name}.weight`);
-    const [columns = 0, rows = 1] = tensor?.shape ?? [];
-    const start = (tensor?.offset ?? 0) + 4 * expert * rows * columns;
+    const { path, offset, shape } = requireTensor(this.#file, `${name}.weight`);
+    const [columns = 0, rows = 1] = shape;
+    const bytes = 4 * rows * columns;
+    const { buffer, byteOffset } = fileSource(path).read(offset + expert * bytes, bytes);
+    const view = new DataView(buffer, byteOffset, bytes);
     return Array.from({ length: rows }, (_, row) =>
-      Float64Array.from({ length: columns }, (_, i) => this.#bytes.readFloatLE(start + 4 * (row * columns + i))),
+      Float64Array.from({ length: columns }, (_, i) => view.getFloat32(4 * (row * columns + i), true)),
     );
   }
 }

@@ -1,17 +1,18 @@
 import { loadNative } from "../../ggml/library.ts";
 import { type GgufFile, readGguf } from "../../gguf/read.ts";
 import { GgmlType } from "../../gguf/types.ts";
-import { type GgufContent, type TensorSource, writeGguf } from "../../gguf/write.ts";
-import { SYNTH_QUANTS, type SynthQuantName } from "../../model/synth-quants.ts";
-import { SYNTH_SHAPES, type SynthShape } from "../../model/synth-shapes.ts";
-import { synthTensors } from "../../model/synth-tensors.ts";
-import { synthVocabulary } from "../../model/synth-vocabulary.ts";
-import { SynthWeights } from "../../model/synth-weights.ts";
+import { type TensorSource, writeGguf } from "../../gguf/write.ts";
+import { modelContent } from "../../model/synth/model-content.ts";
+import { SYNTH_QUANTS, type SynthQuantName } from "../../model/synth/quants.ts";
+import type { SynthNumbers, SynthShape } from "../../model/synth/shape.ts";
+import { TINY_SHAPES, type TinyShapeName } from "../../model/synth/tiny-shapes.ts";
 
 export interface TestModelOptions {
   readonly path: string;
-  /** What differs from the shape `tiny`. */
-  readonly shape?: Partial<SynthShape>;
+  /** Which tiny model; `qwen3moe` unless given. */
+  readonly architecture?: TinyShapeName;
+  /** What differs from the tiny model. */
+  readonly shape?: Partial<SynthNumbers>;
   readonly quant?: SynthQuantName;
   readonly seed?: number;
   /** Weights by hand, as F32: gets a tensor's name without `.weight`; undefined keeps the random ones. */
@@ -19,11 +20,11 @@ export interface TestModelOptions {
 }
 
 /** Writes a model of any shape, with random weights or weights made by hand. */
-export function writeTestModel({ path, shape, quant = "F32", seed = 1, weights }: TestModelOptions): GgufFile {
-  const full: SynthShape = { ...SYNTH_SHAPES.tiny, ...shape };
-  const random = synthTensors(new SynthWeights(loadNative(), seed), full, SYNTH_QUANTS[quant]);
-  const tensors = random.map((tensor) => byHand(tensor, weights));
-  writeGguf(path, { metadata: [...describe(full), ...synthVocabulary(full.vocabulary)], tensors });
+export function writeTestModel(options: TestModelOptions): GgufFile {
+  const { path, architecture = "qwen3moe", quant = "F32", seed = 1, weights } = options;
+  const shape: SynthShape = { ...TINY_SHAPES[architecture], ...options.shape };
+  const content = modelContent(loadNative(), shape, { quant: SYNTH_QUANTS[quant], seed, name: architecture });
+  writeGguf(path, { ...content, tensors: content.tensors.map((tensor) => byHand(tensor, weights)) });
   return readGguf(path);
 }
 
@@ -31,25 +32,4 @@ function byHand(tensor: TensorSource, weights: TestModelOptions["weights"]): Ten
   const values = weights?.(tensor.name.replace(/\.weight$/, ""), tensor.shape);
   if (values === undefined) return tensor;
   return { ...tensor, type: GgmlType.F32, data: () => [new Uint8Array(values.buffer)] };
-}
-
-function describe(shape: SynthShape): GgufContent["metadata"] {
-  const count = (key: string, value: number) => [`qwen3moe.${key}`, { type: "uint32", value }] as const;
-  const real = (key: string, value: number) => [`qwen3moe.${key}`, { type: "float32", value }] as const;
-  return [
-    ["general.architecture", { type: "string", value: "qwen3moe" }],
-    count("block_count", shape.layers),
-    count("context_length", shape.contextLength),
-    count("embedding_length", shape.hidden),
-    count("feed_forward_length", shape.expertWidth * shape.expertsPerToken),
-    count("expert_feed_forward_length", shape.expertWidth),
-    count("attention.head_count", shape.heads),
-    count("attention.head_count_kv", shape.kvHeads),
-    count("attention.key_length", shape.headWidth),
-    count("attention.value_length", shape.headWidth),
-    count("expert_count", shape.experts),
-    count("expert_used_count", shape.expertsPerToken),
-    real("attention.layer_norm_rms_epsilon", 1e-6),
-    real("rope.freq_base", 10_000),
-  ];
 }

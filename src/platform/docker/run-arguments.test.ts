@@ -10,7 +10,13 @@ writeFileSync(model, "weights");
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const OPTIONS = { image: "remoe-function:0", launcherId: "remoe-a", memoryMb: 100.5, model, shared: "/run/remoe" };
+const OPTIONS = {
+  image: "remoe-function:0",
+  launcherId: "remoe-a",
+  memoryMb: 100.5,
+  modelFiles: [model],
+  shared: "/run/remoe",
+};
 
 /** What follows each occurrence of a flag. */
 function valuesOf(flag: string, options = OPTIONS): readonly (string | undefined)[] {
@@ -46,12 +52,15 @@ describe("the arguments of docker run", () => {
   it("mount what a link leads to where the link is", () => {
     const link = join(folder, 'a,"b".gguf');
     symlinkSync(model, link);
-    expect(valuesOf("--mount", { ...OPTIONS, model: link })[1]).toBe(
+    expect(valuesOf("--mount", { ...OPTIONS, modelFiles: [link] })[1]).toBe(
       `type=bind,"source=${model}","target=${folder}/a,""b"".gguf",readonly`,
     );
   });
 
-  it("leave a missing model to the function, which says so", () => {
-    expect(valuesOf("--mount", { ...OPTIONS, model: join(folder, "nowhere.gguf") })).toHaveLength(1);
+  it("mount every part of a split model but those that are missing: the function says so", () => {
+    const modelFiles = [join(folder, "nowhere.gguf"), model];
+    expect(valuesOf("--mount", { ...OPTIONS, modelFiles }).slice(1)).toEqual([
+      expect.stringContaining(`"source=${model}"`),
+    ]);
   });
 });

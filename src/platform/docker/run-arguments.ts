@@ -10,8 +10,8 @@ export interface RunOptions {
   /** Label by which the containers of one launcher are found. */
   readonly launcherId: string;
   readonly memoryMb: number;
-  /** Path of the model file. */
-  readonly model: string;
+  /** Paths of the files a function reads. */
+  readonly modelFiles: readonly string[];
   /** Folder that all functions of the launcher and this process share. */
   readonly shared: string;
 }
@@ -20,7 +20,7 @@ export interface RunOptions {
  * What follows `docker run --name NAME` for a function: it can compute, read its model and use the shared folder,
  * nothing else. Sockets in that folder are the only way in and out.
  */
-export function runArguments({ image, launcherId, memoryMb, model, shared }: RunOptions): readonly string[] {
+export function runArguments({ image, launcherId, memoryMb, modelFiles, shared }: RunOptions): readonly string[] {
   const memory = `${Math.floor(memoryMb * MIB)}b`;
   return [
     ...["--interactive", "--rm", "--pull", "never", "--label", `remoe=${launcherId}`, "--log-driver", "none"],
@@ -28,7 +28,7 @@ export function runArguments({ image, launcherId, memoryMb, model, shared }: Run
     ...["--memory", memory, "--memory-swap", memory, "--pids-limit", String(MOST_PROCESSES)],
     ...["--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     ...["--user", functionUser().join(":")],
-    ...["--mount", mount(shared, shared), ...modelMount(model)],
+    ...["--mount", mount(shared, shared), ...modelFiles.flatMap(modelMount)],
     // Values come from the environment of `docker run`: command lines can be read by everyone on this machine.
     ...["--env", "REMOE_FUNCTION", "--env", "UV_THREADPOOL_SIZE", "--env", `REMOE_CACHE_DIR=${shared}`],
     image,

@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { remoeError } from "../../core/errors.ts";
+import { modelFiles } from "../../functions/model-files.ts";
 import type { FunctionStart, StartReport } from "../../functions/spec.ts";
 import { CPU_PERIOD_US, cpuQuotaUs } from "../cpu-quota.ts";
 import { functionEnvironment } from "../function-command.ts";
@@ -59,7 +60,7 @@ export class RunningContainer implements RunningInstance {
     this.#spec = spec;
     this.#pidFile = join(folder, `${instanceId}.pid`);
     this.#name = `${launcherId}-${instanceId}`;
-    const args = runArguments({ image, launcherId, memoryMb, model: program.model, shared });
+    const args = runArguments({ image, launcherId, memoryMb, modelFiles: modelFiles(program), shared });
     this.#process = startFunctionProcess(["docker", "run", "--name", this.#name, ...args], {
       ...functionEnvironment(),
       REMOE_FUNCTION: JSON.stringify(start),

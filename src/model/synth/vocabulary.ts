@@ -1,4 +1,4 @@
-import type { GgufContent } from "../gguf/write.ts";
+import type { GgufContent } from "../../gguf/write.ts";
 
 /** llama.cpp's token types. */
 const TOKEN_TYPE = { normal: 1, control: 3 } as const;
@@ -8,6 +8,8 @@ const SPECIAL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 /** What merges build, so that text is not spelled in bytes throughout. */
 const WORDS = [" the", " and", " of", " to", " in", "ing", "hello", " world", " model", " expert"];
 
+const LETTERS = [..."abcdefghijklmnopqrstuvwxyz"];
+
 const CHAT_TEMPLATE =
   "{%- for message in messages -%}" +
   "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}" +
@@ -15,17 +17,16 @@ const CHAT_TEMPLATE =
   "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}";
 
 /**
- * A byte-level BPE vocabulary of `size` tokens: the 256 bytes, a few words, ChatML's special tokens, and filler. No
- * merge leads to filler, so no text contains it; when the model generates it, it reads " w0", " w1" and so on.
+ * A byte-level BPE vocabulary of `size` tokens: the 256 bytes, a few words, ChatML's special tokens, and filler, which
+ * is the words " a" to " z", " aa" to " zz" and so on. Every word in a text starts with such a token, so that texts of
+ * other words have other tokens.
  */
 export function synthVocabulary(size: number): GgufContent["metadata"] {
-  const merges = [...new Set(WORDS.flatMap(mergesOf))];
-  const normal = [...BYTE_SYMBOLS, ...merges.map((merge) => merge.replace(" ", ""))];
-  const space = BYTE_SYMBOLS[0x20];
-  const filler = Array.from(
-    { length: size - normal.length - SPECIAL_TOKENS.length },
-    (_, index) => `${space}w${index}`,
-  );
+  const wordMerges = [...new Set(WORDS.flatMap(mergesOf))];
+  const normal = [...BYTE_SYMBOLS, ...wordMerges.map(joined)];
+  const fillerMerges = take(newMerges(new Set(normal)), size - normal.length - SPECIAL_TOKENS.length);
+  const filler = fillerMerges.map(joined);
+  const merges = [...wordMerges, ...fillerMerges];
   const types = [
     ...normal.map(() => TOKEN_TYPE.normal),
     ...SPECIAL_TOKENS.map(() => TOKEN_TYPE.control),
@@ -68,4 +69,22 @@ function isVisible(byte: number): boolean {
 function mergesOf(word: string): string[] {
   const symbols = Array.from(Buffer.from(word), (byte) => BYTE_SYMBOLS[byte]);
   return symbols.slice(1).map((symbol, index) => `${symbols.slice(0, index + 1).join("")} ${symbol}`);
+}
+
+/** The token that a merge makes. */
+function joined(merge: string): string {
+  return merge.replace(" ", "");
+}
+
+/** The last merges of " a", " b" …, " aa", " ab" … without end, but for words that are known. */
+function* newMerges(known: ReadonlySet<string>): Generator<string> {
+  for (let prefixes = [BYTE_SYMBOLS[0x20]]; ; ) {
+    const merges = prefixes.flatMap((prefix) => LETTERS.map((letter) => `${prefix} ${letter}`));
+    yield* merges.filter((merge) => !known.has(joined(merge)));
+    prefixes = merges.map(joined);
+  }
+}
+
+function take(merges: Generator<string>, count: number): string[] {
+  return Array.from({ length: count }, () => merges.next().value);
 }
