@@ -1,4 +1,5 @@
 import { evaluate } from "../src/planner/evaluate.ts";
+import { bothKinds } from "../src/planner/plan-kind.ts";
 import { type Planner, planNow } from "../src/planner/planner.ts";
 import { methodNamed } from "./cost-methods.ts";
 import { paperSetting, type Setting, type SettingOptions } from "./cost-setting.ts";
@@ -35,7 +36,7 @@ export function modelCosts(options: ModelledCostOptions): CostComparison {
 }
 
 /** What is true is held against the objectives as it is. */
-const NO_MARGIN = { ttft: 1, tpot: 1 };
+const NO_MARGIN = bothKinds({ ttft: 1, tpot: 1 });
 
 /** `null` if the method has no plan for a request. */
 function planEach(planner: Planner, { base, requests }: Setting): CostOutcome[] | null {

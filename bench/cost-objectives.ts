@@ -10,6 +10,6 @@ const SLACK = 1.5;
  */
 export function usualObjectives(problem: PlanningProblem): Slo {
   const { ttftMs, tpotMs } = largestFunction(problem);
-  const { margin } = problem;
+  const margin = problem.margin.unsplit;
   return { ttftMs: SLACK * margin.ttft * ttftMs, tpotMs: SLACK * margin.tpot * tpotMs };
 }

@@ -1,11 +1,13 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, answerPrompt } from "../src/cli/answer-prompt.ts";
 import { createProgress } from "../src/cli/progress.ts";
 import { judgeSlo } from "../src/cli/slo.ts";
-import type { RequestTrace } from "../src/gateway/trace.ts";
+import { hadColdStart, type RequestTrace } from "../src/gateway/trace.ts";
 import { GREEDY } from "../src/model/sampling.ts";
 import { evaluate, splitDevices } from "../src/planner/evaluate.ts";
 import type { Evaluation } from "../src/planner/evaluation.ts";
 import type { PlanningProblem } from "../src/planner/problem.ts";
+import type { Platform } from "../src/platform/platform.ts";
 import type { Contestant } from "./cost-contestants.ts";
 import { type PredictedOutcome, sizeOf } from "./cost-summary.ts";
 import type { TrialPrompt } from "./cost-trial.ts";
@@ -25,6 +27,9 @@ export interface RunOptions {
   readonly warmUp: number;
 }
 
+/** Within this time a start in the background has begun, if there is to be one. */
+const STARTS_MS = 50;
+
 /** Contestants take turns, another one first for each prompt. */
 export async function serveInTurns(
   contestants: readonly Contestant[],
@@ -41,6 +46,7 @@ export async function serveInTurns(
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       const answer = await serve(contestant, prompt, maxTokens);
       answers.add(`${answer.tokens}`);
+      await untilStarted(contestant.system.platform);
       if (turn >= warmUp) outcomes.get(contestant.name)?.push(toOutcome(answer.trace, problem));
     }
     identical &&= answers.size === 1;
@@ -54,11 +60,17 @@ function serve({ system }: Contestant, prompt: TrialPrompt["prompt"], maxTokens:
   return answerPrompt(system.pipeline, options, new AbortController().signal);
 }
 
+/** Starts in the background fall between requests: they would slow down the one who is next, who has nothing to do with them. */
+async function untilStarted(platform: Platform): Promise<void> {
+  do await sleep(STARTS_MS);
+  while (platform.list().some(({ state }) => state === "starting"));
+}
+
 /** What was expected of a plan for all requests is worked out as it is for plans of Remoe's, which say it themselves. */
 function toOutcome(trace: RequestTrace, problem: PlanningProblem): PredictedOutcome {
   const { plan, planning } = trace;
   if (plan === null) throw new Error("a request without a plan has no cost to predict");
-  const isCold = trace.bill.items.some(({ phase }) => phase === "cold-start");
+  const isCold = hadColdStart(trace);
   const { outputTokens } = problem.workload;
   const expect = (tokens: number): Evaluation =>
     evaluate(

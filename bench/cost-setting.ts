@@ -1,4 +1,5 @@
 import { PRICE_BOOKS } from "../src/ledger/price-books.ts";
+import { bothKinds } from "../src/planner/plan-kind.ts";
 import type { PlanningProblem, Workload } from "../src/planner/problem.ts";
 import { DEVICES, HOSTS } from "../src/profile/modelled/hardware.ts";
 import { SHAPES, specsOf } from "../src/profile/modelled/model-shape.ts";
@@ -41,7 +42,7 @@ export function paperSetting({ model, workload, requests }: SettingOptions): Set
     specs: specsOf(shape),
     workload,
     isCold: true,
-    margin: { ttft: MARGIN, tpot: MARGIN },
+    margin: bothKinds({ ttft: MARGIN, tpot: MARGIN }),
     slo: { ttftMs: null, tpotMs: null },
   };
   const demand = (drawn[0] as SyntheticRequest).predicted;

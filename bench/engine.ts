@@ -1,13 +1,19 @@
 import { spawn } from "node:child_process";
 import { loadavg } from "node:os";
 import { type Spread, spread } from "../src/core/stats.ts";
-import { ForwardPasses } from "../src/engine/forward-passes.ts";
+import type { CacheRegion } from "../src/engine/cache-regions.ts";
+import { createPasses, type Numerics } from "../src/engine/create-passes.ts";
 import { type LoadedRuntime, loadRuntime } from "../src/engine/load-runtime.ts";
+import type { PassStrategy } from "../src/engine/pass-strategy.ts";
+import type { Runtime } from "../src/engine/runtime.ts";
+import { promptBatches } from "../src/engine/scheduler.ts";
+import { kullbackLeibler } from "../src/engine/testing/kullback-leibler.ts";
 import { CpuBackend } from "../src/ggml/cpu-backend.ts";
 import { loadNative, type Native } from "../src/ggml/library.ts";
 import { LlamaReference } from "../src/ggml/llama-reference.ts";
 import { type GgufFile, readGguf } from "../src/gguf/read.ts";
 import { argmax } from "../src/model/argmax.ts";
+import { type Comparison, compareTurns, takeTurns } from "./engine-turns.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 
 /**
@@ -23,17 +29,6 @@ export interface EngineBenchOptions {
   readonly promptTokens: readonly number[];
   /** Keep one core busy with something else meanwhile. */
   readonly neighbour: boolean;
-}
-
-interface Side {
-  readonly tokensPerSecond: Spread;
-}
-
-export interface Comparison {
-  readonly remoe: Side;
-  readonly llama: Side;
-  /** libllama's time over Remoe's, turn by turn: above 1, Remoe is faster. */
-  readonly ratio: Spread;
 }
 
 export interface EngineBenchmark {
@@ -93,7 +88,7 @@ export async function benchEngine(options: EngineBenchOptions): Promise<EngineBe
 }
 
 interface Sides extends Disposable {
-  readonly passes: ForwardPasses;
+  readonly passes: SinglePasses;
   readonly loaded: LoadedRuntime;
   readonly llama: LlamaReference;
   /** Puts libllama's threads to sleep, as Remoe's are between requests. */
@@ -102,7 +97,7 @@ interface Sides extends Disposable {
 
 async function loadSides(native: Native, file: GgufFile, threads: number): Promise<Sides> {
   const loaded = await loadRuntime(native, file, { threads, contextLength: CONTEXT });
-  const passes = new ForwardPasses(loaded.runtime, "default");
+  const passes = new SinglePasses(loaded.runtime, "default");
   const pool = new CpuBackend(native, threads);
   const llama = new LlamaReference(native, file.path, {
     contextLength: CONTEXT,
@@ -121,41 +116,6 @@ async function loadSides(native: Native, file: GgufFile, threads: number): Promi
   };
 }
 
-/** Times of one turn of each side, in milliseconds for the whole turn. */
-interface Turn {
-  readonly remoe: number;
-  readonly llama: number;
-}
-
-/** Both sides, `rounds` times, the order changing; a first round warms up and does not count. */
-async function takeTurns(
-  rounds: number,
-  remoe: (round: number) => Promise<void>,
-  llama: (round: number) => void,
-): Promise<Turn[]> {
-  const turns: Turn[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const timeRemoe = () => timed(() => remoe(round));
-    const timeLlama = () => timed(async () => llama(round));
-    if (round % 2 === 0) turns.push({ remoe: await timeRemoe(), llama: await timeLlama() });
-    else turns.push({ llama: await timeLlama(), remoe: await timeRemoe() });
-  }
-  return turns.slice(1);
-}
-
-async function timed(work: () => Promise<void>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
-}
-
-function compare(turns: readonly Turn[], tokens: number): Comparison {
-  const speed = (side: keyof Turn): Side => ({
-    tokensPerSecond: spread(turns.map((turn) => (1000 * tokens) / turn[side])),
-  });
-  return { remoe: speed("remoe"), llama: speed("llama"), ratio: spread(turns.map((turn) => turn.llama / turn.remoe)) };
-}
-
 async function benchDecode({ passes, llama, parkLlama, loaded }: Sides, rounds: number): Promise<Comparison> {
   const tokens = someTokens(loaded, CONTEXT);
   const block = (round: number): number[] => {
@@ -165,7 +125,7 @@ async function benchDecode({ passes, llama, parkLlama, loaded }: Sides, rounds: 
   const turns = await takeTurns(
     rounds,
     async (round) => {
-      for (const position of block(round)) await passes.decode(tokens[position] as number, position, {});
+      for (const position of block(round)) await passes.decode(tokens[position] as number, position);
       passes.rest();
     },
     (round) => {
@@ -175,7 +135,7 @@ async function benchDecode({ passes, llama, parkLlama, loaded }: Sides, rounds: 
       parkLlama();
     },
   );
-  return compare(turns, DECODE_BLOCK);
+  return compareTurns(turns, DECODE_BLOCK);
 }
 
 async function benchPrefill(
@@ -187,7 +147,7 @@ async function benchPrefill(
   const turns = await takeTurns(
     Math.max(3, Math.ceil(rounds / 4)),
     async () => {
-      await prefillAll(passes, tokens);
+      await passes.prefill(tokens);
       passes.rest();
     },
     () => {
@@ -197,7 +157,7 @@ async function benchPrefill(
     },
   );
   llama.clear();
-  return compare(turns, length);
+  return compareTurns(turns, length);
 }
 
 async function compareLogits(
@@ -208,10 +168,10 @@ async function compareLogits(
   const prompt = someTokens(loaded, 100);
   const exactRuntime = { ...loaded.runtime, backend: new CpuBackend(native, threads) };
   using _backend = exactRuntime.backend;
-  using exact = new ForwardPasses(exactRuntime, "exact");
+  using exact = new SinglePasses(exactRuntime, "exact");
   llama.clear();
   const reference = [llama.decode(prompt, 0).slice()];
-  let logits = await prefillAll(exact, prompt);
+  let logits = await exact.prefill(prompt);
   const exactLogits = [logits.slice()];
   const greedy: number[] = [];
   let greedyEqual = true;
@@ -220,17 +180,17 @@ async function compareLogits(
     greedyEqual &&= token === argmax(reference.at(-1) as Float32Array);
     greedy.push(token);
     reference.push(llama.decode([token], prompt.length + i).slice());
-    logits = await exact.decode(token, prompt.length + i, {});
+    logits = await exact.decode(token, prompt.length + i);
     exactLogits.push(logits.slice());
   }
   const divergences: number[] = [];
   let agreed = 0;
-  let own = await prefillAll(passes, prompt);
+  let own = await passes.prefill(prompt);
   for (const [i, expected] of exactLogits.entries()) {
     divergences.push(kullbackLeibler(expected, own));
     agreed += argmax(expected) === argmax(own) ? 1 : 0;
     const token = greedy[i];
-    if (token !== undefined) own = await passes.decode(token, prompt.length + i, {});
+    if (token !== undefined) own = await passes.decode(token, prompt.length + i);
   }
   const maxAbsDiff = Math.max(...exactLogits.map((ours, i) => largestDifference(ours, reference[i] as Float32Array)));
   return {
@@ -239,27 +199,44 @@ async function compareLogits(
   };
 }
 
-/** → logits of the last token; nobody ends this prefill early. */
-async function prefillAll(passes: ForwardPasses, tokens: readonly number[]): Promise<Float32Array> {
-  return (await passes.prefill(tokens, { signal: new AbortController().signal })) as Float32Array;
+/** The passes of a runtime for a single sequence that nobody ends early. */
+class SinglePasses implements Disposable {
+  readonly #passes: PassStrategy;
+  readonly #runtime: Runtime;
+  readonly #region: CacheRegion;
+
+  constructor(runtime: Runtime, numerics: Numerics) {
+    this.#passes = createPasses(runtime, numerics);
+    this.#runtime = runtime;
+    this.#region = { first: 0, rows: runtime.cache.span(runtime.cache.contextLength) };
+  }
+
+  /** → logits of the last token, [vocabulary] */
+  async prefill(prompt: readonly number[]): Promise<Float32Array> {
+    let logits: Float32Array | undefined;
+    for (const { tokens, position, isLast } of promptBatches(prompt)) {
+      logits = await this.#passes.prefill(tokens, position, { region: this.#region, isLast });
+    }
+    return logits as Float32Array;
+  }
+
+  /** → logits, [vocabulary] */
+  async decode(token: number, position: number): Promise<Float32Array> {
+    const [result] = await this.#passes.decode([{ token, position, region: this.#region }]);
+    return (result as { readonly logits: Float32Array }).logits;
+  }
+
+  rest(): void {
+    this.#runtime.backend.park();
+  }
+
+  [Symbol.dispose](): void {
+    this.#passes[Symbol.dispose]();
+  }
 }
 
 function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((max, value, i) => Math.max(max, Math.abs(value - (b[i] as number))), 0);
-}
-
-/** KL(p‖q) in nats of the softmaxes of two logit vectors. */
-function kullbackLeibler(p: Float32Array, q: Float32Array): number {
-  const [logSumP, logSumQ] = [logSumExp(p), logSumExp(q)];
-  return p.reduce((sum, value, i) => {
-    const logP = value - logSumP;
-    return sum + Math.exp(logP) * (logP - ((q[i] as number) - logSumQ));
-  }, 0);
-}
-
-function logSumExp(logits: Float32Array): number {
-  const max = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return max + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - max), 0));
 }
 
 /** Token ids spread over the vocabulary: the same for both sides, and for every run. */

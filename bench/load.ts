@@ -9,7 +9,7 @@ import { type Spread, spread } from "../src/core/stats.ts";
 import { mainFootprint } from "../src/engine/footprint.ts";
 import { connectMain } from "../src/functions/main-client.ts";
 import type { GenerateRequest } from "../src/functions/protocol.ts";
-import type { StartTimes } from "../src/functions/spec.ts";
+import type { MainProgram, StartTimes } from "../src/functions/spec.ts";
 import { residentShare } from "../src/ggml/page-cache.ts";
 import { readGguf } from "../src/gguf/read.ts";
 
@@ -154,9 +154,18 @@ async function startRemoe(model: string, threads: number): Promise<Started> {
 }
 
 function mainSpec(model: string, threads: number): FunctionSpec {
-  const program = { role: "main", model, contextLength: CONTEXT, threads, numerics: "default", device: null } as const;
+  const program: MainProgram = {
+    role: "main",
+    model,
+    contextLength: CONTEXT,
+    parallel: 1,
+    threads,
+    numerics: "default",
+    device: null,
+    experts: null,
+  };
   const memoryMb = Math.floor(totalmem() / 2 ** 20);
-  return { name: "main", program: { ...program, experts: null }, memoryMb, vcpus: threads, concurrency: 1 };
+  return { name: "main", program, memoryMb, vcpus: threads, concurrency: 1 };
 }
 
 /** → milliseconds until the first token */
@@ -165,7 +174,7 @@ async function generate(endpoint: string, promptTokens: number, maxTokens: numbe
   const began = performance.now();
   let firstMs = 0;
   const request: GenerateRequest = {
-    requestId: "bench",
+    generationId: "bench",
     promptTokens: Array.from({ length: promptTokens }, (_, i) => 100 + ((i * 37) % 150)),
     replayTokens: [],
     maxTokens,

@@ -15,6 +15,7 @@ import {
 import { WORKLOAD } from "../bench/plan-problems.ts";
 import { renderChart } from "../bench/plot.ts";
 import type { HistoryRecord } from "../src/history/record.ts";
+import { bothKinds } from "../src/planner/plan-kind.ts";
 import { tinyProblem } from "../src/planner/testing/tiny-problem.ts";
 
 const outcome: CostOutcome = {
@@ -97,7 +98,7 @@ describe("errors of predictions", () => {
 describe("objectives where nobody asks for any", () => {
   it("are 1.5 times what one function of the largest size takes, with margin", () => {
     // 4 processors. TTFT: 4 + 10 + 1000 · 1 + 2 layers (4 experts · 2 + 2000 rows · 0.5); TPOT: 6 + 2 (0.5 + 2 · 1).
-    const { ttftMs, tpotMs } = usualObjectives({ ...tinyProblem, margin: { ttft: 1.2, tpot: 1 } });
+    const { ttftMs, tpotMs } = usualObjectives({ ...tinyProblem, margin: bothKinds({ ttft: 1.2, tpot: 1 }) });
     expect(ttftMs).toBeCloseTo(1.5 * 1.2 * 3030, 6);
     expect(tpotMs).toBeCloseTo(1.5 * 11, 6);
   });

@@ -2,10 +2,14 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { ModelsBenchmark } from "../bench/models.ts";
 import { cliPage } from "../scripts/gen-cli-page.ts";
 import { errorsPage } from "../scripts/gen-errors-page.ts";
+import { modelsPage } from "../scripts/gen-models-page.ts";
 import { ERRORS } from "../src/core/errors.ts";
 import { createMetrics } from "../src/gateway/metrics.ts";
+import { SUPPORTED_ARCHITECTURES } from "../src/model/registry.ts";
+import { SYNTH_QUANTS } from "../src/model/synth/quants.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,6 +22,8 @@ function filesOf(folder: string, ending: RegExp): readonly string[] {
 
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
+const models = JSON.parse(read("bench/results/2026-11-22-epyc-2core/models.json")) as ModelsBenchmark;
+
 describe("generated pages are up to date (`npm run docs` writes them)", () => {
   it("docs/errors.md", async () => {
     await expect(errorsPage()).toMatchFileSnapshot("../docs/errors.md");
@@ -25,6 +31,24 @@ describe("generated pages are up to date (`npm run docs` writes them)", () => {
 
   it("docs/cli.md", async () => {
     await expect(await cliPage()).toMatchFileSnapshot("../docs/cli.md");
+  });
+
+  it("docs/models.md", async () => {
+    await expect(modelsPage(read("docs/models.md"), models)).toMatchFileSnapshot("../docs/models.md");
+  });
+});
+
+describe("the compatibility matrix", () => {
+  it("has every architecture that is supported, and names them all", () => {
+    const architectures = [...new Set(models.checked.map(({ architecture }) => architecture))].sort();
+    expect(architectures).toEqual(SUPPORTED_ARCHITECTURES.toSorted());
+    const named = [...read("docs/models.md").matchAll(/^\| `([\w-]+)` +\| [^0-9]/gm)].map(([, name]) => name);
+    expect(named).toEqual(expect.arrayContaining(architectures));
+  });
+
+  it.each(models.checked)("$shape: nothing is wrong in any quantisation", ({ problems }) => {
+    expect(Object.keys(problems)).toEqual(Object.keys(SYNTH_QUANTS));
+    expect(Object.values(problems).flat()).toEqual([]);
   });
 });
 

@@ -35,6 +35,7 @@ const PROGRAM: MainProgram = {
   role: "main",
   model: BUNDLED_MODEL,
   contextLength: 1024,
+  parallel: 1,
   threads: 1,
   numerics: "default",
   device: null,
@@ -75,7 +76,7 @@ interface StartedMain {
 
 async function start(program: Partial<MainProgram> = {}, secret = SECRET): Promise<StartedMain> {
   const lease = await platform.acquire(specOf(program));
-  return { lease, main: connectMains(secret)(lease) };
+  return { lease, main: connectMains(secret, () => performance.now())(lease) };
 }
 
 /** Never with 0, which would be this process and its family. */
@@ -85,7 +86,7 @@ function kill(instance: { readonly pid: number | null } | undefined, signal: Nod
 }
 
 const request = (options: Partial<GenerateRequest> = {}): GenerateRequest => ({
-  requestId: "test",
+  generationId: "test",
   promptTokens: prompt,
   replayTokens: [],
   maxTokens: 12,
@@ -172,6 +173,15 @@ describe("a main function", () => {
     expect(answers[1]?.done?.timings.queueMs).toBeGreaterThan(answers[0]?.done?.timings.queueMs ?? Number.NaN);
     const expected = await inProcess(other, 60);
     expect(answers[1]?.tokens.map(({ token }) => token)).toEqual(expected.tokens);
+  });
+
+  it("gives each request the tokens it has alone, whether it is computed with others or waits", async () => {
+    const { main } = await start({ parallel: 2 });
+    const three = prompts.slice(0, 3).map((promptTokens) => ({ promptTokens, maxTokens: 60 }));
+    const alone: (readonly TokenEvent[])[] = [];
+    for (const each of three) alone.push((await collect(main, each)).tokens);
+    const together = await Promise.all(three.map((each, i) => collect(main, { ...each, generationId: `${i}` })));
+    expect(together.map(({ tokens }) => tokens)).toEqual(alone);
   });
 
   it("passes on its own errors, and goes on serving", async () => {
@@ -331,11 +341,10 @@ describe("the end of a main function", () => {
       {
         platform,
         specs: { main: specOf(), experts: [] },
-        connect: connectMains(SECRET),
+        connect: connectMains(SECRET, () => performance.now()),
         rows: "f32",
         rounding: ROUNDING,
         gpuMemoryMb: 0,
-        clock: () => performance.now(),
       },
       never,
     );
@@ -354,15 +363,19 @@ describe("the end of a main function", () => {
     expect(functions.usage()).toMatchObject([{ function: "main", invocations: 3 }]);
   });
 
-  it("on request comes after the running answers, which are complete", async () => {
-    const { main, lease } = await start();
+  it.each([1, 2])("on request comes after the running answers, %s at a time, which are complete", async (parallel) => {
+    const { main, lease } = await start({ parallel });
     const stopping: Promise<void>[] = [];
     const stopAtFirst = (): void => {
       if (stopping.length === 0) stopping.push(platform.close(DEADLINE_MS));
     };
     const answers = await Promise.all(
       [prompt, other].map((promptTokens) =>
-        collect(main, { promptTokens, maxTokens: 150, topLogprobs: 20 }, { onToken: stopAtFirst }),
+        collect(
+          main,
+          { promptTokens, maxTokens: 150, topLogprobs: 20, generationId: `${promptTokens}` },
+          { onToken: stopAtFirst },
+        ),
       ),
     );
     await Promise.all(stopping);

@@ -15,6 +15,7 @@ const program: ModelProgram = {
   layers,
   experts,
   contextLength: 256,
+  parallel: 1,
   numerics: "default",
   device: null,
   threads: null,

@@ -57,10 +57,10 @@ export function choosePlan(file: GgufFile, program: ModelProgram, options: PlanO
 }
 
 /** What a main function holds on its device: weights and cache of everything but the experts. 0 without a device. */
-export function deviceMemoryMb(file: GgufFile, { device, layers, contextLength }: ModelProgram): number {
-  if (device === null) return 0;
-  const experts = Array.from({ length: layers }, () => []);
-  const { weightBytes, cacheBytes } = mainFootprint(file, { contextLength, threads: 1, experts });
+export function deviceMemoryMb(file: GgufFile, program: ModelProgram): number {
+  if (program.device === null) return 0;
+  const experts = Array.from({ length: program.layers }, () => []);
+  const { weightBytes, cacheBytes } = mainFootprint(file, { ...program, threads: 1, experts });
   return Math.ceil((weightBytes + cacheBytes) / MIB);
 }
 

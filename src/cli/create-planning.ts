@@ -1,10 +1,13 @@
 import { totalmem } from "node:os";
+import type { Admission } from "../gateway/admission.ts";
+import { BackgroundStarts } from "../gateway/background-starts.ts";
 import type { Deployments } from "../gateway/deployments.ts";
 import type { ModelProgram } from "../gateway/function-specs.ts";
 import { RequestPlanning } from "../gateway/request-planning.ts";
 import type { ProblemBase } from "../gateway/request-problem.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
+import type { Plan } from "../planner/plan.ts";
 import type { ModelSizes, Slo, Specs } from "../planner/problem.ts";
 import { remoe } from "../planner/remoe-planner.ts";
 import { readModelSizes } from "../profile/model-sizes.ts";
@@ -25,6 +28,7 @@ export interface PlanningContext {
   readonly program: ModelProgram;
   readonly priceBook: PriceBook;
   readonly deployments: Deployments;
+  readonly admission: Admission;
   readonly signal: AbortSignal;
 }
 
@@ -32,10 +36,25 @@ export interface PlanningContext {
 export function createPlanning(choice: PlanningChoice, context: PlanningContext): RequestPlanning {
   const { deployments, signal } = context;
   const { policy, reuse } = choice;
-  const base = problemBase(choice, context);
-  const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
-  const clock = () => performance.now();
-  return new RequestPlanning({ base, planner: remoe, deployments, policy, reuse, pause, clock, signal });
+  return new RequestPlanning({
+    base: problemBase(choice, context),
+    planner: remoe,
+    deployments,
+    backgroundStarts: createBackgroundStarts(context),
+    policy,
+    reuse,
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
+    clock: () => performance.now(),
+    signal,
+  });
+}
+
+function createBackgroundStarts({ deployments, admission, signal }: PlanningContext): BackgroundStarts {
+  const start = (plan: Plan) => deployments.start(plan, signal);
+  const starts = new BackgroundStarts({ start, isIdle: () => admission.isIdle });
+  // The last answer's end goes out first.
+  admission.onIdle(() => setImmediate(() => void starts.proceed()));
+  return starts;
 }
 
 /** @throws PROFILE_* */
@@ -43,8 +62,8 @@ export function problemBase(
   { profile, slo }: Pick<PlanningChoice, "profile" | "slo">,
   { file, program, priceBook }: Pick<PlanningContext, "file" | "program" | "priceBook">,
 ): ProblemBase {
-  const { contextLength, processors } = program;
-  const sizes = readModelSizes(file, { contextLength, threads: program.threads ?? processors });
+  const { contextLength, parallel, processors } = program;
+  const sizes = readModelSizes(file, { contextLength, parallel, threads: program.threads ?? processors });
   return {
     sizes,
     profile: readProfile(profile, sizes.name),

@@ -75,6 +75,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-engine.ts")).defineBenchEngine,
   },
   {
+    words: ["bench", "streams"],
+    summary: "compare streams that decode at once with llama.cpp's",
+    load: async () => (await import("./commands/bench-streams.ts")).defineBenchStreams,
+  },
+  {
+    words: ["bench", "models"],
+    summary: "check every architecture and quantisation against llama.cpp",
+    load: async () => (await import("./commands/bench-models.ts")).defineBenchModels,
+  },
+  {
     words: ["bench", "load"],
     summary: "compare loading a model with llama.cpp",
     load: async () => (await import("./commands/bench-load.ts")).defineBenchLoad,

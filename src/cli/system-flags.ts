@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Numerics } from "../engine/forward-passes.ts";
+import type { Numerics } from "../engine/create-passes.ts";
 import type { RowTransfer } from "../functions/protocol.ts";
 import { DEFAULT_PRICE_BOOK } from "../ledger/price-books.ts";
 import type { Slo } from "../planner/problem.ts";
@@ -22,6 +22,7 @@ export interface PlanningFlags {
 export interface SystemFlags extends PlanningFlags {
   readonly model?: string;
   readonly context?: number;
+  readonly parallel: number;
   readonly threads?: number;
   readonly device?: string;
   readonly numerics: Numerics;
@@ -43,6 +44,8 @@ export interface SystemFlags extends PlanningFlags {
 const NUMERICS: readonly Numerics[] = ["default", "exact"];
 const ROW_TRANSFERS: readonly RowTransfer[] = ["f32", "f16", "summed"];
 const KEEP_ALIVE_MS = 600_000;
+/** Far beyond where computing more tokens together still saves time. */
+const MOST_PARALLEL = 64;
 
 /** Adds the flags of every command that runs a model. */
 export function addSystemFlags(command: Command): Command {
@@ -60,6 +63,16 @@ function addModelFlags(command: Command): void {
         parse: wholeNumber(1),
         initially: "the model's own, at most 4096",
       }),
+    )
+    .addOption(
+      flag(
+        "--parallel <n>",
+        "requests that a main function computes at the same time, each with a context of its own",
+        {
+          parse: wholeNumber(1, MOST_PARALLEL),
+          initial: 1,
+        },
+      ),
     )
     .addOption(
       flag("--threads <n>", "threads of the main function", {
@@ -163,11 +176,12 @@ const MIB = 2 ** 20;
  * @throws PRICE_BOOK_UNKNOWN, PRICE_BOOK_INVALID
  */
 export function toSystemOptions(flags: SystemFlags, reuse: boolean): SystemOptions {
-  const { model, context, threads, device, numerics, placement } = flags;
+  const { model, context, parallel, threads, device, numerics, placement } = flags;
   const isLocal = placement === "local";
   return {
     model,
     contextLength: context,
+    parallel,
     threads,
     device,
     numerics,

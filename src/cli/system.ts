@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { basename } from "node:path";
 import { remoeError } from "../core/errors.ts";
 import type { RowTransfer } from "../functions/protocol.ts";
-import type { Admission } from "../gateway/admission.ts";
+import { Admission } from "../gateway/admission.ts";
 import { connectMains } from "../gateway/connect-mains.ts";
 import { Deployments } from "../gateway/deployments.ts";
 import { createPipeline, type Pipeline } from "../gateway/pipeline.ts";
 import { fixedPlan, type PlanChooser, type PlanQuery } from "../gateway/plan-choice.ts";
 import { readGguf } from "../gguf/read.ts";
+import { modelStem } from "../gguf/split-format.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
 import { DEFAULT_PRICE_BOOK, PRICE_BOOKS } from "../ledger/price-books.ts";
 import type { Plan } from "../planner/plan.ts";
@@ -24,9 +24,9 @@ import { readServedModel } from "./served-model.ts";
 export interface SystemOptions extends ProgramOptions {
   /** Path of a model file. Defaults to the bundled tiny-moe. */
   readonly model?: string | undefined;
-  /** The name clients ask for. Defaults to the file's, without its ending. */
+  /** The name clients ask for. Defaults to the file's, without part number and ending. */
   readonly alias?: string | undefined;
-  /** Defaults to one request at a time and 64 waiting. */
+  /** Defaults to as many requests as a main function computes at the same time, and 64 waiting. */
   readonly admission?: Admission | undefined;
   /** Past requests, to predict from and to add to. Defaults to none. */
   readonly history?: HistoryChoice | undefined;
@@ -69,6 +69,8 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
   if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
   const file = readGguf(path);
   const program = toModelProgram(file, options);
+  const clock = () => performance.now();
+  const { admission = new Admission({ clock, concurrency: program.parallel }) } = options;
   const { priceBook = PRICE_BOOKS.get(DEFAULT_PRICE_BOOK) as PriceBook, rows = "f32", keepAliveMs } = options;
   const secret = randomBytes(32).toString("hex");
   const platform = await createNamedPlatform(options.platform ?? "local", { secret, keepAliveMs });
@@ -77,11 +79,10 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
   const deployments = new Deployments({
     platform,
     program,
-    connect: connectMains(secret),
+    connect: connectMains(secret, clock),
     rows,
     rounding: priceBook.rounding,
     gpuMemoryMb: deviceMemoryMb(file, program),
-    clock: () => performance.now(),
   });
   let opened: OpenLearning | null = null;
   const stop = async (deadlineMs: number): Promise<void> => {
@@ -89,10 +90,10 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
     await platform.close(deadlineMs);
     await opened?.close();
   };
-  const placing = placeExperts(options, { file, program, priceBook, deployments, signal });
+  const placing = placeExperts(options, { file, program, priceBook, deployments, admission, signal });
   try {
     if (options.history !== undefined) opened = await openLearning(file, options.history, signal);
-    const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : basename(path, ".gguf"));
+    const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : modelStem(path));
     const model = readServedModel(file, modelId, program.contextLength);
     const pipeline = createPipeline({
       model,
@@ -100,8 +101,8 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
       priceBook,
       acquire: (plan, requestSignal) => deployments.acquire(plan, requestSignal),
       learning: opened?.learning,
-      clock: () => performance.now(),
-      ...(options.admission === undefined ? {} : { admission: options.admission }),
+      clock,
+      admission,
     });
     const plan = await placing.ready(opened?.typical ?? USUAL_QUERY);
     const { id, contextLength } = model;

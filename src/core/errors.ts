@@ -160,6 +160,11 @@ export const ERRORS = {
     message: "exact numerics need every expert in the main function",
     hint: "Use `--placement local` with `--numerics exact`, or leave --numerics at its default.",
   },
+  PARALLEL_UNSUPPORTED: {
+    ...badInput,
+    message: "{what} computes one request at a time, and {parallel} in parallel were asked for",
+    hint: "Leave out --parallel, or use the default numerics on the processor.",
+  },
   NUMERICS_NEED_PROCESSOR: {
     ...badInput,
     message: "exact numerics are the processor's; '{device}' rounds in its own way",

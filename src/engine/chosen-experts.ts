@@ -19,79 +19,101 @@ export interface ExpertTensors {
 interface Step {
   readonly g: GraphBuilder;
   readonly plan: GraphPlan;
-  readonly allocator: GraphAllocator;
+}
+
+/** Tokens, and how many experts are applied to each. */
+interface StepShape {
+  readonly count: number;
+  readonly tokens: number;
 }
 
 /**
- * Any of a layer's experts in memory, applied to one token: the decode kernel. One graph for each layer and number of
- * experts, built when first needed. An expert's row comes out the same whichever others are computed with it.
+ * A layer's experts in memory, applied to a few tokens: the decode kernel. One graph for each layer and number of
+ * experts and tokens, built when first needed. An expert's row comes out the same whichever others are computed with it.
  */
 export class ChosenExperts implements Disposable {
   readonly #model: Model;
   readonly #tensors: ExpertTensors;
-  readonly #lists: NamedTensors<{ ids: SharedTensor<"i32">; ranks: SharedTensor<"i64"> }>;
-  /** By layer and number of experts. */
-  readonly #steps = new Map<number, Step>();
+  readonly #lists: NamedTensors<{ ids: SharedTensor<"i32">; slots: SharedTensor<"i64"> }>;
+  /** By layer and shape. */
+  readonly #steps = new Map<string, Step>();
+  /** By shape and what makes an expert: graphs that need the same memory share it, as one runs at a time. */
+  readonly #allocators = new Map<string, GraphAllocator>();
 
-  constructor(model: Model, tensors: ExpertTensors) {
-    const { expertsPerToken } = model.hyper;
+  /** `maxTokens`: most tokens of one run. */
+  constructor(model: Model, tensors: ExpertTensors, maxTokens = 1) {
+    const rows = model.hyper.expertsPerToken * maxTokens;
     this.#model = model;
     this.#tensors = tensors;
-    this.#lists = new NamedTensors(model.native, model.backend.bufferType, {
-      ids: i32(expertsPerToken),
-      ranks: i64(expertsPerToken),
-    });
+    this.#lists = new NamedTensors(model.native, model.backend.bufferType, { ids: i32(rows), slots: i64(rows) });
   }
 
-  /** Computes those of `chosen` that are in memory; the output of `chosen[rank]` goes to row `rank`. */
+  /** Computes those of one token's `chosen` that are in memory; the output of `chosen[rank]` goes to row `rank`. */
   run(layer: number, chosen: Int32Array): void {
     const held = this.#model.bank.layers[layer];
     if (held === null || held === undefined) return;
-    const { ids, ranks } = this.#lists.views;
+    const count = this.#list(held, chosen);
+    if (count > 0) this.#compute(layer, held, { count, tokens: 1 });
+  }
+
+  /** Several tokens' experts, all of which are in memory. `chosen`: [k, tokens]; output i goes to row i. */
+  runAll(layer: number, chosen: Int32Array, tokens: number): void {
+    const held = this.#model.bank.layers[layer] as LayerExperts;
+    this.#list(held, chosen);
+    this.#compute(layer, held, { count: chosen.length / tokens, tokens });
+  }
+
+  /** Writes the places of those in memory, in the stack and in the output. → how many they are */
+  #list({ slotOf }: LayerExperts, chosen: Int32Array): number {
+    const { ids, slots } = this.#lists.views;
     let count = 0;
-    for (let rank = 0; rank < chosen.length; rank++) {
-      const slot = held.slotOf[chosen[rank] as number] ?? -1;
-      if (slot < 0) continue;
-      ids[count] = slot;
-      ranks[count] = BigInt(rank);
+    for (let slot = 0; slot < chosen.length; slot++) {
+      const place = slotOf[chosen[slot] as number] ?? -1;
+      if (place < 0) continue;
+      ids[count] = place;
+      slots[count] = BigInt(slot);
       count++;
     }
-    if (count > 0) this.#model.backend.computePlan(this.#step(layer, held, count).plan);
+    return count;
   }
 
-  #step(layer: number, held: LayerExperts, count: number): Step {
-    const key = layer * (this.#model.hyper.expertsPerToken + 1) + count;
-    const known = this.#steps.get(key);
-    if (known !== undefined) return known;
-    const { native, backend } = this.#model;
-    const g = this.#record(held, count);
-    const allocator = native.ggml.ggml_gallocr_new(backend.bufferType);
-    native.ggml.ggml_gallocr_alloc_graph(allocator, g.graph);
-    const step = { g, plan: backend.plan(g.graph), allocator };
+  #compute(layer: number, held: LayerExperts, shape: StepShape): void {
+    const key = `${layer} ${shape.count} ${shape.tokens}`;
+    const step = this.#steps.get(key) ?? this.#prepare(held, shape);
     this.#steps.set(key, step);
-    return step;
+    this.#model.backend.computePlan(step.plan);
   }
 
-  #record(held: LayerExperts, count: number): GraphBuilder {
+  #prepare(held: LayerExperts, shape: StepShape): Step {
+    const { native, backend } = this.#model;
+    const g = this.#record(held, shape);
+    const key = `${held.stack.kind} ${shape.count} ${shape.tokens}`;
+    const allocator = this.#allocators.get(key) ?? native.ggml.ggml_gallocr_new(backend.bufferType);
+    this.#allocators.set(key, allocator);
+    native.ggml.ggml_gallocr_alloc_graph(allocator, g.graph);
+    return { g, plan: backend.plan(g.graph) };
+  }
+
+  #record({ stack }: LayerExperts, { count, tokens }: StepShape): GraphBuilder {
     const { native, transformer, hyper } = this.#model;
-    const { ids, ranks } = this.#lists.tensors;
+    const { ids, slots } = this.#lists.tensors;
     const g = new GraphBuilder(native, NODES_PER_BLOCK);
     const rowBytes = hyper.hidden * Float32Array.BYTES_PER_ELEMENT;
-    const x = g.view3d(this.#tensors.input, [hyper.hidden, 1, 1], [rowBytes, rowBytes], 0);
-    const chosen = g.reshape2d(g.view1d(ids, count, 0), count, 1);
-    const outputs = transformer.chosenExperts(g, held.stack, x, chosen); // [hidden, count, 1]
-    const rows = g.reshape2d(outputs, hyper.hidden, count);
-    g.expand(g.setRows(this.#tensors.rows, rows, g.view1d(ranks, count, 0)));
+    const x = g.view3d(this.#tensors.input, [hyper.hidden, 1, tokens], [rowBytes, rowBytes], 0);
+    const chosen = g.reshape2d(g.view1d(ids, count * tokens, 0), count, tokens);
+    const outputs = transformer.chosenExperts(g, stack, x, chosen); // [hidden, count, tokens]
+    const rows = g.reshape2d(outputs, hyper.hidden, count * tokens);
+    g.expand(g.setRows(this.#tensors.rows, rows, g.view1d(slots, count * tokens, 0)));
     return g;
   }
 
   [Symbol.dispose](): void {
     const { native, backend } = this.#model;
-    for (const { g, plan, allocator } of this.#steps.values()) {
+    for (const { g, plan } of this.#steps.values()) {
       backend.freePlan(plan);
-      native.ggml.ggml_gallocr_free(allocator);
       g[Symbol.dispose]();
     }
+    for (const allocator of this.#allocators.values()) native.ggml.ggml_gallocr_free(allocator);
     this.#lists[Symbol.dispose]();
   }
 }

@@ -4,9 +4,10 @@ import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import type { SynthShape } from "../model/synth/shape.ts";
+import type { Numerics } from "./create-passes.ts";
 import { Engine } from "./engine.ts";
-import type { Numerics } from "./forward-passes.ts";
-import { Float64Model } from "./testing/float64-model.ts";
+import { Float64Qwen3Moe } from "./testing/float64-qwen3moe.ts";
+import { formulaErrors } from "./testing/formula-errors.ts";
 import { runGeneration } from "./testing/run-generation.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { writeTestModel } from "./testing/write-test-model.ts";
@@ -38,7 +39,7 @@ describe("the engine computes the formulas of Qwen3-MoE", () => {
     const folder = temporaryFolder();
     for (const seed of [1, 2]) {
       const file = writeTestModel({ path: join(folder, `${seed}.gguf`), shape, seed });
-      const formulas = new Float64Model(file);
+      const formulas = new Float64Qwen3Moe(native, file);
       for (const numerics of BOTH) {
         using engine = await load(file, numerics);
         for (const length of [1, 9, 67]) {
@@ -54,19 +55,10 @@ function randomPrompt(length: number, seed: number): number[] {
   return Array.from({ length }, () => Math.floor(random() * 300));
 }
 
-async function expectFormulas(engine: Engine, formulas: Float64Model, prompt: readonly number[]): Promise<void> {
-  const { tokens, logits } = await runGeneration(engine, prompt, { maxTokens: 3 });
-  for (const [step, actual] of logits.entries()) {
-    const sequence = [...prompt, ...tokens.slice(0, step)];
-    const tolerance = sequence.length === 1 ? SINGLE_TOLERANCE : HALF_ATTENTION_TOLERANCE;
-    expect(relativeError(actual, formulas.logits(sequence))).toBeLessThan(tolerance);
+async function expectFormulas(engine: Engine, formulas: Float64Qwen3Moe, prompt: readonly number[]): Promise<void> {
+  for (const [step, error] of (await formulaErrors(engine, formulas, prompt)).entries()) {
+    expect(error).toBeLessThan(prompt.length + step === 1 ? SINGLE_TOLERANCE : HALF_ATTENTION_TOLERANCE);
   }
-}
-
-/** Largest error of a logit over the largest logit. */
-function relativeError(actual: Float32Array, expected: Float64Array): number {
-  const largest = (values: Float64Array): number => values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
-  return largest(expected.map((value, i) => (actual[i] as number) - value)) / largest(expected);
 }
 
 /**

@@ -1,8 +1,15 @@
 import { CpuBackend } from "../ggml/cpu-backend.ts";
-import { isSmallModel } from "../model/architecture.ts";
+import { type HyperParameters, isSmallModel } from "../model/architecture.ts";
 import { LayeredPass } from "./layered-pass.ts";
 import { PassCache } from "./pass-cache.ts";
-import { BATCH_TOKENS, type BatchOptions, type PassStrategy } from "./pass-strategy.ts";
+import {
+  BATCH_TOKENS,
+  type BatchOptions,
+  type DecodeResult,
+  type DecodeStep,
+  oneByOne,
+  type PassStrategy,
+} from "./pass-strategy.ts";
 import type { PassOptions, Runtime } from "./runtime.ts";
 import { type Team, ThreadChoice } from "./thread-choice.ts";
 import { TiledPrefill } from "./tiled-prefill.ts";
@@ -14,33 +21,36 @@ import { WholePasses } from "./whole-passes.ts";
  */
 export const SHORT_PROMPT = 60;
 
+/** See {@link SHORT_PROMPT}. `position`: of the first token */
+export function isShortPrompt(hyper: HyperParameters, tokens: number, position: number): boolean {
+  return isSmallModel(hyper) && position === 0 && tokens <= SHORT_PROMPT;
+}
+
 /** Prefill in tiles; decode as one graph where every expert is here, layer by layer where some are elsewhere. */
 export class DefaultPasses implements PassStrategy {
   readonly #runtime: Runtime;
   readonly #complete: boolean;
-  readonly #isSmall: boolean;
   /** Of small models with several threads also those of one thread. */
   readonly #whole: { readonly all: WholePasses; readonly one: WholePasses | null };
   /** For {@link #whole} of one thread. */
   readonly #oneThread: CpuBackend | null;
   readonly #threads = new ThreadChoice();
-  readonly #layered: PassCache<LayeredPass>;
+  readonly #layered: PassCache<number, LayeredPass>;
   readonly #tiled: TiledPrefill;
 
   constructor(runtime: Runtime) {
     const { bank, backend, hyper, native } = runtime;
     this.#runtime = runtime;
     this.#complete = bank.isComplete(hyper.experts);
-    this.#isSmall = isSmallModel(hyper);
-    this.#oneThread = this.#isSmall && backend.threads > 1 ? new CpuBackend(native, 1) : null;
+    this.#oneThread = isSmallModel(hyper) && backend.threads > 1 ? new CpuBackend(native, 1) : null;
     const one = this.#oneThread === null ? null : new WholePasses({ ...runtime, backend: this.#oneThread });
     this.#whole = { all: new WholePasses(runtime), one };
-    this.#layered = new PassCache((span) => new LayeredPass(runtime, span));
+    this.#layered = new PassCache((span: number) => new LayeredPass(runtime, span));
     this.#tiled = new TiledPrefill(runtime, BATCH_TOKENS);
   }
 
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
-    const isShort = this.#isSmall && position === 0 && tokens.length <= SHORT_PROMPT;
+    const isShort = isShortPrompt(this.#runtime.hyper, tokens.length, position);
     if (isShort && this.#complete) {
       return this.#passesOf(this.#threads.faster).prefill(tokens, options);
     }
@@ -51,7 +61,11 @@ export class DefaultPasses implements PassStrategy {
     return pass.logits;
   }
 
-  async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
+  decode(steps: readonly DecodeStep[]): Promise<readonly DecodeResult[]> {
+    return oneByOne(steps, (step) => this.#decode(step));
+  }
+
+  async #decode({ token, position, ...options }: DecodeStep): Promise<Float32Array> {
     if (this.#complete) return this.#decodeWhole(token, position, options);
     const pass = this.#layered.get(this.#runtime.cache.span(position + 1));
     await pass.run(token, position, options);

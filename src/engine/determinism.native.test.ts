@@ -3,23 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRandom } from "../core/random.ts";
 import { loadNative } from "../ggml/library.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
-import type { HyperParameters } from "../model/architecture.ts";
 import { readTransformer } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import type { ExpertSelection } from "./expert-bank.ts";
 import type { GenerationDone } from "./generation.ts";
-import { LayeredPass } from "./layered-pass.ts";
 import { loadRuntime } from "./load-runtime.ts";
-import type { GateObserver, Runtime } from "./runtime.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "./testing/bundled-model.ts";
+import { drawSplit } from "./testing/draw-split.ts";
 import { bitsOf, runGeneration } from "./testing/run-generation.ts";
+import { decodeInPasses, prefillInBatches } from "./testing/run-passes.ts";
 import { SplitExperts } from "./testing/split-experts.ts";
 import { type TestModelOptions, writeTestModel } from "./testing/write-test-model.ts";
-import { TiledPrefill } from "./tiled-prefill.ts";
-import { WholePass } from "./whole-pass.ts";
 
 const native = loadNative();
 const bundled = readGguf(BUNDLED_MODEL);
@@ -74,7 +70,7 @@ describe.each(MODELS)("the default numerics give the same bits (%s)", (_, file) 
       const prompt = promptFor(file, length);
       const expected = bitsOf((await runGeneration(engine, prompt, { maxTokens: 1 })).logits);
       for (const batchTokens of [64, 128, 512]) {
-        const actual = bitsOf([await prefill(loaded.runtime, prompt, batchTokens)]);
+        const actual = bitsOf([await prefillInBatches(loaded.runtime, prompt, batchTokens)]);
         expect(actual, `${length} tokens in batches of ${batchTokens}`).toBe(expected);
       }
     }
@@ -82,33 +78,11 @@ describe.each(MODELS)("the default numerics give the same bits (%s)", (_, file) 
 
   it("in a pass layer by layer as in a pass as a whole", async () => {
     using loaded = await loadRuntime(native, file, { threads: 2 });
-    using whole = new WholePass(loaded.runtime, { tokens: 1, span: 256 });
-    using layered = new LayeredPass(loaded.runtime, 256);
-    for (const [position, token] of promptFor(file, 40).entries()) {
-      const chosen: Record<"whole" | "layered", number[][]> = { whole: [], layered: [] };
-      const observe: GateObserver = (_layer, experts) => chosen.whole.push([...experts]);
-      whole.run([token], position, { observe, isLast: true });
-      const logits = whole.logits.slice();
-      await layered.run(token, position, { observe: (_layer, experts) => chosen.layered.push([...experts]) });
-      expect(bitsOf([layered.logits])).toBe(bitsOf([logits]));
-      expect(chosen.layered).toEqual(chosen.whole);
-    }
+    const { whole, layered } = await decodeInPasses(loaded.runtime, promptFor(file, 40));
+    expect(bitsOf(layered.logits)).toBe(bitsOf(whole.logits));
+    expect(layered.chosen).toEqual(whole.chosen);
   });
 });
-
-/** → logits of the last token */
-async function prefill(runtime: Runtime, tokens: readonly number[], batchTokens: number): Promise<Float32Array> {
-  using tiled = new TiledPrefill(runtime, batchTokens);
-  // Short prompts of small models go row by row, and all models here are small.
-  const kernel = tokens.length <= 60 ? "decode" : "prefill";
-  using last = new LayeredPass(runtime, runtime.cache.span(tokens.length));
-  for (let first = 0; first < tokens.length; first += batchTokens) {
-    const isLast = first + batchTokens >= tokens.length;
-    const gate = await tiled.run(tokens.slice(first, first + batchTokens), first, { isLast, kernel });
-    if (gate !== undefined) await last.finish(gate);
-  }
-  return last.logits.slice();
-}
 
 describe("experts elsewhere give the same bits", () => {
   it("for any subset, in one function or two (40 cases)", async () => {
@@ -139,20 +113,6 @@ async function runWhole(file: GgufFile, promptTokens: number) {
   using engine = await load(file);
   const prompt = promptFor(file, promptTokens);
   return { hyper: engine.hyper, prompt, whole: await runGeneration(engine, prompt, { maxTokens: 6 }) };
-}
-
-/** Every expert of every layer is drawn apart: layers differ, and some hold all or none. */
-function drawSplit(
-  { layers, experts }: HyperParameters,
-  { localShare, functions, seed }: { localShare: number; functions: number; seed: number },
-): { readonly local: ExpertSelection; readonly remote: readonly ExpertSelection[] } {
-  const random = createRandom(seed);
-  const owners = Array.from({ length: layers }, () =>
-    Array.from({ length: experts }, () => (random() < localShare ? -1 : Math.floor(random() * functions))),
-  );
-  const heldBy = (owner: number): ExpertSelection =>
-    owners.map((layer) => [...layer.keys()].filter((expert) => layer[expert] === owner));
-  return { local: heldBy(-1), remote: Array.from({ length: functions }, (_, i) => heldBy(i)) };
 }
 
 /** Rows of experts in this function are local, the others remote, and a (step, layer) with remote rows is one call. */

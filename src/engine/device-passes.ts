@@ -1,8 +1,8 @@
 import type { DeviceBackend } from "../ggml/device.ts";
 import { DevicePass } from "./device-pass.ts";
 import { PassCache } from "./pass-cache.ts";
-import type { BatchOptions, PassStrategy } from "./pass-strategy.ts";
-import type { PassOptions, Runtime } from "./runtime.ts";
+import { type BatchOptions, type DecodeResult, type DecodeStep, oneByOne, type PassStrategy } from "./pass-strategy.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Tokens of one prefill pass. */
 const TILE_TOKENS = 64;
@@ -13,13 +13,13 @@ const TILE_TOKENS = 64;
  */
 export class DevicePasses implements PassStrategy {
   readonly #runtime: Runtime;
-  readonly #single: PassCache<DevicePass>;
-  readonly #tile: PassCache<DevicePass>;
+  readonly #single: PassCache<number, DevicePass>;
+  readonly #tile: PassCache<number, DevicePass>;
 
   constructor(runtime: Runtime, device: DeviceBackend) {
     this.#runtime = runtime;
     const passes = (tokens: number) =>
-      new PassCache((span) => new DevicePass(runtime, device, { tokens, span }), Number.POSITIVE_INFINITY);
+      new PassCache((span: number) => new DevicePass(runtime, device, { tokens, span }), Number.POSITIVE_INFINITY);
     this.#single = passes(1);
     this.#tile = passes(TILE_TOKENS);
   }
@@ -36,10 +36,12 @@ export class DevicePasses implements PassStrategy {
     return options.isLast ? logits : undefined;
   }
 
-  async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
-    const pass = this.#single.get(this.#runtime.cache.span(position + 1));
-    await pass.run([token], position, { ...options, isLast: true });
-    return pass.logits;
+  decode(steps: readonly DecodeStep[]): Promise<readonly DecodeResult[]> {
+    return oneByOne(steps, async ({ token, position, ...options }) => {
+      const pass = this.#single.get(this.#runtime.cache.span(position + 1));
+      await pass.run([token], position, { ...options, isLast: true });
+      return pass.logits;
+    });
   }
 
   [Symbol.dispose](): void {

@@ -5,11 +5,15 @@ import type { GgufFile } from "../gguf/read.ts";
 import type { HyperParameters } from "../model/architecture.ts";
 import { logprobs } from "../model/logprobs.ts";
 import { Sampler } from "../model/sampler.ts";
+import type { CacheRegion } from "./cache-regions.ts";
+import { createPasses } from "./create-passes.ts";
 import { ExpertTracer } from "./expert-tracer.ts";
-import { ForwardPasses } from "./forward-passes.ts";
 import type { FinishReason, GenerationControl, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
 import { type LoadedRuntime, loadRuntime, type RuntimeOptions } from "./load-runtime.ts";
-import type { PassOptions } from "./runtime.ts";
+import type { PassStrategy, SequenceOptions } from "./pass-strategy.ts";
+import { RegionQueue } from "./region-queue.ts";
+import { type Member, promptBatches, Scheduler } from "./scheduler.ts";
+import { TimeShares } from "./time-shares.ts";
 
 export interface EngineOptions extends RuntimeOptions {
   /** Monotonic milliseconds. */
@@ -21,76 +25,120 @@ interface Answer extends Pick<GenerationControl, "signal" | "finish"> {
   readonly request: GenerationRequest;
   /** Prompt and answer so far. */
   readonly sequence: number[];
-  readonly pass: PassOptions;
+  readonly member: Member;
+  readonly pass: SequenceOptions;
 }
 
-/** A model in memory that generates text, one request at a time. */
+/** A model in memory that generates text, for several requests at a time if it is made for that. */
 export class Engine implements Disposable {
   readonly hyper: HyperParameters;
   readonly contextLength: number;
+  /** Generations that are computed together at most. */
+  readonly parallel: number;
   /** Bytes of weights in memory. */
   readonly weightBytes: number;
   readonly #loaded: LoadedRuntime;
-  readonly #passes: ForwardPasses;
+  readonly #passes: PassStrategy;
+  readonly #scheduler: Scheduler;
+  readonly #regions: RegionQueue;
   readonly #sampler: Sampler;
   readonly #clock: () => number;
+  #running = 0;
   #disposed = false;
 
   private constructor(loaded: LoadedRuntime, { numerics = "default", clock = () => performance.now() }: EngineOptions) {
     const { hyper, cache } = loaded.runtime;
     this.hyper = hyper;
     this.contextLength = cache.contextLength;
+    this.parallel = cache.parallel;
     this.weightBytes = loaded.weightBytes;
     this.#loaded = loaded;
-    this.#passes = new ForwardPasses(loaded.runtime, numerics);
+    this.#passes = createPasses(loaded.runtime, numerics);
+    this.#scheduler = new Scheduler(this.#passes, new TimeShares(clock));
+    this.#regions = new RegionQueue(cache.regions);
     this.#sampler = new Sampler(hyper.vocabulary);
     this.#clock = clock;
   }
 
-  /** @throws what {@link loadRuntime} throws, NUMERICS_NEED_ALL_EXPERTS */
+  /** @throws what {@link loadRuntime} and {@link createPasses} throw */
   static async load(native: Native, file: GgufFile, options: EngineOptions): Promise<Engine> {
     return Owned.construct(async (owned) => new Engine(owned.own(await loadRuntime(native, file, options)), options));
   }
 
   /**
-   * Generates tokens. Requests must not overlap: the sequence in the cache is the current request's.
+   * Generates tokens, together with the other generations that run. One more than there is room for waits until one ends.
    * @throws PROMPT_EMPTY, CONTEXT_LENGTH_EXCEEDED, the signal's reason when it is aborted
    */
   async *generate(request: GenerationRequest, control: GenerationControl): AsyncGenerator<GenerationEvent, void, void> {
     this.#check(request);
+    const region = await this.#regions.take(this.#rowsFor(request), control.signal);
+    const member = this.#scheduler.join();
+    this.#running++;
     try {
-      yield* this.#generate(request, control);
+      yield* this.#generate(request, { ...control, region, member });
     } finally {
-      if (!this.#disposed) this.#passes.rest();
+      this.#scheduler.leave(member);
+      this.#regions.give(region);
+      // Between requests threads sleep instead of spinning.
+      if (--this.#running === 0 && !this.#disposed) this.#loaded.runtime.backend.park();
     }
+  }
+
+  /** Of the cache: alone a sequence has all of it, and begins at its first row. */
+  #rowsFor({ promptTokens, maxTokens }: GenerationRequest): number {
+    const { cache } = this.#loaded.runtime;
+    const tokens = this.parallel === 1 ? this.contextLength : promptTokens.length + maxTokens;
+    return cache.span(Math.min(tokens, this.contextLength));
   }
 
   async *#generate(
     request: GenerationRequest,
-    { signal, finish, remote }: GenerationControl,
+    {
+      signal,
+      finish,
+      remote,
+      region,
+      member,
+    }: GenerationControl & { readonly region: CacheRegion; readonly member: Member },
   ): AsyncGenerator<GenerationEvent, void, void> {
     const tracer = new ExpertTracer(this.hyper, request);
-    const pass = tracer.watch(remote);
+    const pass: SequenceOptions = { ...tracer.watch(remote), region };
     const sequence = Array.from(request.promptTokens);
+    const answer: Answer = { request, sequence, member, pass, signal, finish };
     const started = this.#clock();
-    const logits = await this.#passes.prefill(sequence, { ...pass, signal, finish });
+    const logits = await this.#prefill(answer);
     const prefilled = this.#clock();
     tracer.startDecode();
-    const finishReason = yield* this.#answer(logits, { request, sequence, pass, signal, finish });
+    const finishReason = yield* this.#answer(logits, answer);
     yield {
       type: "done",
       finishReason,
       completionTokens: sequence.length - request.promptTokens.length,
-      timings: { prefillMs: prefilled - started, decodeMs: this.#clock() - prefilled },
+      timings: {
+        prefillMs: prefilled - started,
+        decodeMs: this.#clock() - prefilled,
+        busyMs: this.#scheduler.shareOf(member),
+      },
       experts: tracer.traffic,
       activations: tracer.activations,
       samples: tracer.samples(sequence),
     };
   }
 
+  /** → logits of the prompt's last token, [vocabulary]; undefined if it was asked to finish before */
+  async #prefill({ sequence, member, pass, signal, finish }: Answer): Promise<Float32Array | undefined> {
+    let logits: Float32Array | undefined;
+    for (const { tokens, position, isLast } of promptBatches(sequence)) {
+      signal.throwIfAborted();
+      if (finish?.aborted === true) return undefined;
+      logits = await this.#scheduler.prefill(member, { tokens, position, options: { ...pass, isLast } });
+    }
+    return logits;
+  }
+
   /** Appends tokens to the sequence, replayed ones first. `logits`: undefined if the prefill was finished early. */
   async *#answer(logits: Float32Array | undefined, answer: Answer): AsyncGenerator<TokenEvent, FinishReason, void> {
-    const { request, sequence, pass, signal, finish } = answer;
+    const { request, sequence, member, pass, signal, finish } = answer;
     const { promptTokens, replayTokens, stopTokens, maxTokens } = request;
     const last = Math.min(this.contextLength, promptTokens.length + maxTokens);
     const isAskedToFinish = (): boolean => finish?.aborted === true;
@@ -106,7 +154,8 @@ export class Engine implements Disposable {
       } else sequence.push(replayed);
       await breathe(signal);
       if (sequence.length === last || isAskedToFinish()) continue;
-      current = await this.#passes.decode(sequence.at(-1) as number, sequence.length - 1, pass);
+      const step = { ...pass, token: sequence.at(-1) as number, position: sequence.length - 1 };
+      current = await this.#scheduler.decode(member, step);
     }
     return "length";
   }

@@ -1,16 +1,16 @@
 import { PassCache } from "./pass-cache.ts";
-import type { BatchOptions, PassStrategy } from "./pass-strategy.ts";
-import type { PassOptions, Runtime } from "./runtime.ts";
+import { type BatchOptions, type DecodeResult, type DecodeStep, oneByOne, type PassStrategy } from "./pass-strategy.ts";
+import type { Runtime } from "./runtime.ts";
 import { WholePass } from "./whole-pass.ts";
 
 /** Every pass as one graph, as llama.cpp computes it. */
 export class ExactPasses implements PassStrategy {
   readonly #runtime: Runtime;
-  readonly #single: PassCache<WholePass>;
+  readonly #single: PassCache<number, WholePass>;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
-    this.#single = new PassCache((span) => new WholePass(runtime, { tokens: 1, span }));
+    this.#single = new PassCache((span: number) => new WholePass(runtime, { tokens: 1, span }));
   }
 
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
@@ -20,10 +20,12 @@ export class ExactPasses implements PassStrategy {
     return options.isLast ? pass.logits.slice() : undefined;
   }
 
-  async decode(token: number, position: number, options: PassOptions): Promise<Float32Array> {
-    const pass = this.#single.get(this.#runtime.cache.span(position + 1));
-    pass.run([token], position, { ...options, isLast: true });
-    return pass.logits;
+  decode(steps: readonly DecodeStep[]): Promise<readonly DecodeResult[]> {
+    return oneByOne(steps, async ({ token, position, ...options }) => {
+      const pass = this.#single.get(this.#runtime.cache.span(position + 1));
+      pass.run([token], position, { ...options, isLast: true });
+      return pass.logits;
+    });
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,5 @@
 import { routeRows } from "./routing.ts";
-import type { PassOptions, RemoteCall, Runtime } from "./runtime.ts";
+import type { PassOptions, RemoteCall, RemoteExperts, Runtime } from "./runtime.ts";
 
 export interface ExpertWork extends Omit<RemoteCall, "rows"> {
   /** The gate's choices: [k, tokens] */
@@ -16,25 +16,42 @@ interface ExpertWorkers extends Pick<PassOptions, "remote"> {
  * Ends when every output row is in place; at once if all are local and their computation is synchronous.
  */
 export function dispatchExperts(
-  { bank, hyper }: Pick<Runtime, "bank" | "hyper">,
-  { chosen, ...work }: ExpertWork,
+  runtime: Holder,
+  work: ExpertWork,
   { remote, local }: ExpertWorkers,
 ): void | Promise<void> {
-  const slotOf = bank.layers[work.layer]?.slotOf;
-  const isHere = (expert: number): boolean => (slotOf?.[expert] ?? -1) >= 0;
-  if (chosen.every(isHere)) return local(isHere);
+  const isHere = whoIsHere(runtime, work.layer);
+  const elsewhere = sendElsewhere(runtime, work, remote);
+  return elsewhere === null ? local(isHere) : bothEnd(elsewhere, async () => local(isHere));
+}
+
+type Holder = Pick<Runtime, "bank" | "hyper">;
+
+/** Which experts of a layer are in this function. */
+export function whoIsHere({ bank }: Holder, layer: number): (expert: number) => boolean {
+  const slotOf = bank.layers[layer]?.slotOf;
+  return (expert) => (slotOf?.[expert] ?? -1) >= 0;
+}
+
+/** Sends the rows of experts that are elsewhere. → `null` if there are none, else when their outputs are in place */
+export function sendElsewhere(
+  runtime: Holder,
+  { chosen, ...work }: ExpertWork,
+  remote: RemoteExperts | undefined,
+): Promise<void> | null {
+  const isHere = whoIsHere(runtime, work.layer);
+  if (chosen.every(isHere)) return null;
   if (remote === undefined) {
     throw new Error(`layer ${work.layer} routed to an expert that is not in this function, and no other holds it`);
   }
-  const { hidden, expertsPerToken: k } = hyper;
-  const elsewhere = remote.compute({
+  const { hidden, expertsPerToken: k } = runtime.hyper;
+  return remote.compute({
     ...work,
     inputs: work.inputs.subarray(0, (chosen.length / k) * hidden),
     weights: work.weights.subarray(0, chosen.length),
     outputs: work.outputs.subarray(0, chosen.length * hidden),
     rows: routeRows(chosen, k, (expert) => !isHere(expert)),
   });
-  return bothEnd(elsewhere, async () => local(isHere));
 }
 
 /** Also when one fails the other is waited for: both work on the same memory. */

@@ -21,7 +21,7 @@ const ROW_TILE = 4;
 const WIDE_TILE = 16;
 /** Longer groups are cut: bounds the memory of a graph, and lets threads share a popular expert. */
 export const MAX_GROUP_ROWS = 128;
-const NODES_PER_GROUP = 12;
+const NODES_PER_GROUP = 20;
 
 export interface ExpertBatch {
   /** Where the rows' experts are in memory. */

@@ -5,14 +5,15 @@ import type { GgufFile } from "../gguf/read.ts";
 import { type GgmlType, TYPE_TRAITS, tensorBytes } from "../gguf/types.ts";
 import { type HyperParameters, isSmallModel, NODES_PER_BLOCK, type WeightSpec } from "../model/architecture.ts";
 import { readTransformer } from "../model/registry.ts";
+import { KEPT_BATCHES, tiledRows } from "./batched-passes.ts";
 import { type CallRunnerOptions, callBuffers } from "./call-runner.ts";
+import type { Numerics } from "./create-passes.ts";
 import { SHORT_PROMPT } from "./default-passes.ts";
 import { allExperts, type ExpertSelection, expertBytes, MEMORY_ALIGNMENT } from "./expert-bank.ts";
 import type { ExpertEngineOptions } from "./expert-engine.ts";
 import { MAX_GROUP_ROWS, rowLists } from "./expert-runner.ts";
-import type { Numerics } from "./forward-passes.ts";
-import { cacheSpan, cacheTensors } from "./kv-cache.ts";
-import { layeredBuffers } from "./layered-pass.ts";
+import { type CacheSize, cacheSpan, cacheTensors } from "./kv-cache.ts";
+import { layerBuffers } from "./layer-graphs.ts";
 import { KEPT_PASSES } from "./pass-cache.ts";
 import { BATCH_TOKENS } from "./pass-strategy.ts";
 import { batchBuffers, TILE_TOKENS } from "./tiled-prefill.ts";
@@ -31,6 +32,8 @@ export interface Footprint {
 export interface MainFootprintOptions {
   /** Defaults to what the model was trained on. */
   readonly contextLength?: number | undefined;
+  /** Sequences that are computed together at most. Defaults to 1. */
+  readonly parallel?: number | undefined;
   readonly threads: number;
   readonly numerics?: Numerics | undefined;
   /** Experts it holds; all by default. */
@@ -43,14 +46,14 @@ export interface MainFootprintOptions {
  */
 export function mainFootprint(file: GgufFile, options: MainFootprintOptions): Footprint {
   const { hyper, weights } = readTransformer(file, options.contextLength);
-  const { contextLength = hyper.contextLength, numerics = "default", threads } = options;
+  const { contextLength = hyper.contextLength, numerics = "default", parallel = 1, threads } = options;
   const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
   const isComplete = selection.every((held) => held.length === hyper.experts);
-  const passes = numerics === "exact" ? exactBytes : defaultBytes;
+  const passes = numerics === "exact" ? exactBytes : parallel === 1 ? defaultBytes : batchedBytes;
   return {
     weightBytes: storedBytes(weights) + bankBytes(file, selection),
-    cacheBytes: memoryBytes(cacheTensors(hyper, contextLength)),
-    bufferBytes: passes(hyper, { contextLength, threads, isComplete }),
+    cacheBytes: memoryBytes(cacheTensors(hyper, { contextLength, parallel })),
+    bufferBytes: passes(hyper, { contextLength, parallel, threads, isComplete }),
   };
 }
 
@@ -81,8 +84,7 @@ function storedBytes(specs: readonly WeightSpec[]): number {
   return sum([...unique.values()].map((parts) => aligned(sum(parts.map(({ bytes }) => bytes)))));
 }
 
-interface PassNeeds {
-  readonly contextLength: number;
+interface PassNeeds extends CacheSize {
   readonly threads: number;
   readonly isComplete: boolean;
 }
@@ -91,12 +93,21 @@ interface PassNeeds {
 function defaultBytes(hyper: HyperParameters, { contextLength, threads, isComplete }: PassNeeds): number {
   const span = cacheSpan(contextLength);
   const kept = Math.min(KEPT_PASSES, span / cacheSpan(1));
-  const layered = passBytes(hyper, layeredBuffers(hyper, span), 1);
+  const layered = passBytes(hyper, layerBuffers(hyper, { rows: 1, span }), 1);
   const whole = isComplete ? wholeBytes(hyper, { tokens: 1, span }) : 0;
   const isShort = isComplete && isSmallModel(hyper);
   const short = isShort ? KEPT_PASSES * wholeBytes(hyper, { tokens: SHORT_PROMPT, span: cacheSpan(SHORT_PROMPT) }) : 0;
   const batch = bufferBytes(batchBuffers(hyper, { contextLength }, BATCH_TOKENS));
   return kept * (layered + whole) + short + batch + runnerBytes(hyper, { threads, maxTokens: BATCH_TOKENS });
+}
+
+/** {@link BatchedPasses} */
+function batchedBytes(hyper: HyperParameters, { contextLength, parallel, threads }: PassNeeds): number {
+  const shape = { rows: tiledRows(parallel), span: parallel * cacheSpan(contextLength) };
+  const last = passBytes(hyper, layerBuffers(hyper, { rows: 1, span: cacheSpan(1) }), 1);
+  const batch = bufferBytes(batchBuffers(hyper, { contextLength }, BATCH_TOKENS));
+  const batched = KEPT_BATCHES * passBytes(hyper, layerBuffers(hyper, shape), shape.rows);
+  return last + batched + batch + runnerBytes(hyper, { threads, maxTokens: BATCH_TOKENS });
 }
 
 /** {@link ExactPasses} */

@@ -79,7 +79,12 @@ export interface GenerationDone {
   readonly finishReason: FinishReason;
   /** Replayed tokens included. */
   readonly completionTokens: number;
-  readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
+  readonly timings: {
+    readonly prefillMs: number;
+    readonly decodeMs: number;
+    /** Its share of the function's time: those of all generations sum to the time in which there was any. */
+    readonly busyMs: number;
+  };
   readonly experts: ExpertTraffic;
   /** Of the last layer, without tracing: in prefill of the last token only, whose experts alone are computed there. */
   readonly activations: Activations;

@@ -4,27 +4,40 @@ import { type TensorShape, TensorStore, tensorAddress, view } from "../ggml/memo
 import type { BufferType, Tensor } from "../ggml/signatures.ts";
 import { GgmlType } from "../gguf/types.ts";
 import type { HyperParameters, QueryKeyValue } from "../model/architecture.ts";
+import { CacheRegions } from "./cache-regions.ts";
 
 /** Attention reads the cache in steps of this many positions, so that a graph serves that many tokens. */
 const STEP = 256;
 const F16_BYTES = 2;
 
-/** Keys and values of every block, f16, one row a position: what a sequence has seen so far. */
+/** How much a cache holds. */
+export interface CacheSize {
+  /** Tokens a sequence may have. */
+  readonly contextLength: number;
+  /** Sequences there is room for at the same time. */
+  readonly parallel: number;
+}
+
+/**
+ * Keys and values of every block, f16, one row a position: what sequences have seen so far. All sequences share it, each
+ * in a region of its own.
+ */
 export class KvCache implements Disposable {
   readonly contextLength: number;
+  readonly parallel: number;
+  readonly regions: CacheRegions;
   readonly #hyper: HyperParameters;
   readonly #store: TensorStore;
   readonly #host: boolean;
-  #clearedRows = 0;
+  /** By step. */
+  readonly #isCleared: boolean[] = [];
 
-  constructor(
-    native: Native,
-    hyper: HyperParameters,
-    { contextLength, type }: { contextLength: number; type: BufferType },
-  ) {
+  constructor(native: Native, hyper: HyperParameters, { type, ...size }: CacheSize & { readonly type: BufferType }) {
     this.#hyper = hyper;
-    this.contextLength = contextLength;
-    this.#store = new TensorStore(native, type, cacheTensors(hyper, contextLength));
+    this.contextLength = size.contextLength;
+    this.parallel = size.parallel;
+    this.regions = new CacheRegions(cacheRows(size));
+    this.#store = new TensorStore(native, type, cacheTensors(hyper, size));
     this.#host = native.ggml.ggml_backend_buft_is_host(type);
     if (!this.#host) this.#store.clear();
   }
@@ -36,7 +49,7 @@ export class KvCache implements Disposable {
 
   /** A row that attention never reads: where tokens that only fill a batch leave their keys and values. */
   get spareRow(): number {
-    return cacheSpan(this.contextLength);
+    return cacheRows(this);
   }
 
   /** Positions attention looks at for a sequence of `length`: the next whole step. */
@@ -45,16 +58,24 @@ export class KvCache implements Disposable {
   }
 
   /**
-   * Makes the first `rows` positions safe to read: masked positions are multiplied by zero, and zero times the garbage
-   * of fresh memory may be NaN. Memory is touched only as a sequence grows into it.
+   * Makes rows safe to read: masked ones are multiplied by zero, and zero times the garbage of fresh memory may be NaN.
+   * Memory is touched only as sequences grow into it.
    */
-  prepare(rows: number): void {
-    if (!this.#host || rows <= this.#clearedRows) return;
-    for (const [i, tensor] of this.#store.tensors.entries()) {
-      const first = tensorAddress(tensor) + BigInt(this.#clearedRows * this.#rowBytes(i));
-      new Uint8Array(view(first, (rows - this.#clearedRows) * this.#rowBytes(i))).fill(0);
+  prepare(rows: number, first = 0): void {
+    if (!this.#host) return;
+    for (let step = Math.floor(first / STEP); step * STEP < first + rows; step++) {
+      if (this.#isCleared[step] === true) continue;
+      this.#isCleared[step] = true;
+      this.#clear(step * STEP);
     }
-    this.#clearedRows = rows;
+  }
+
+  /** The rows of one step. */
+  #clear(first: number): void {
+    for (const [i, tensor] of this.#store.tensors.entries()) {
+      const bytes = this.#rowBytes(i);
+      new Uint8Array(view(tensorAddress(tensor) + BigInt(first * bytes), STEP * bytes)).fill(0);
+    }
   }
 
   /** Records the writing of keys and values of the first `count` tokens at `positions` (i64, [count]). */
@@ -64,12 +85,13 @@ export class KvCache implements Disposable {
     if (v !== null) g.expand(g.setRows(values, g.firstRows(v, count), positions));
   }
 
-  /** The first `span` positions, as attention reads them: [width, kvHeads, span] */
-  read(g: GraphBuilder, block: number, span: number): { readonly k: Tensor; readonly v: Tensor } {
+  /** `span` rows from `first` on, as attention reads them: [width, kvHeads, span] */
+  read(g: GraphBuilder, block: number, span: number, first = 0): { readonly k: Tensor; readonly v: Tensor } {
     const { keyWidth, valueWidth, valuesInKeys, kvHeads } = this.#hyper;
     const { keys, values } = this.#of(block);
+    const strides = (headWidth: number) => [headWidth * F16_BYTES, kvHeads * headWidth * F16_BYTES] as const;
     const heads = (x: Tensor, width: number, headWidth: number): Tensor =>
-      g.view3d(x, [width, kvHeads, span], [headWidth * F16_BYTES, kvHeads * headWidth * F16_BYTES], 0);
+      g.view3d(x, [width, kvHeads, span], strides(headWidth), first * kvHeads * headWidth * F16_BYTES);
     return { k: heads(keys, keyWidth, keyWidth), v: heads(values, valueWidth, valuesInKeys ? keyWidth : valueWidth) };
   }
 
@@ -95,13 +117,18 @@ export function cacheSpan(length: number): number {
   return Math.ceil(length / STEP) * STEP;
 }
 
-/** Keys of every block, and values if they are apart, with the spare row: [kvHeads · width, positions] each */
-export function cacheTensors(hyper: HyperParameters, contextLength: number): TensorShape[] {
+/** Rows of all sequences. */
+function cacheRows({ contextLength, parallel }: CacheSize): number {
+  return parallel * cacheSpan(contextLength);
+}
+
+/** Keys of every block, and values if they are apart, with the spare row: [kvHeads · width, rows] each */
+export function cacheTensors(hyper: HyperParameters, size: CacheSize): TensorShape[] {
   const { blocks, kvHeads, keyWidth, valueWidth, valuesInKeys } = hyper;
   const widths = valuesInKeys ? [keyWidth] : [keyWidth, valueWidth];
   const tensors = widths.map((width) => ({
     type: GgmlType.F16,
-    shape: [kvHeads * width, cacheSpan(contextLength) + 1],
+    shape: [kvHeads * width, cacheRows(size) + 1],
   }));
   return Array.from({ length: blocks }, () => tensors).flat();
 }

@@ -5,8 +5,8 @@ import type { Native } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { isSmallModel, type WeightSpec, type Weights } from "../model/architecture.ts";
 import { readTransformer } from "../model/registry.ts";
+import type { Numerics } from "./create-passes.ts";
 import { allExperts, ExpertBank, type ExpertSelection } from "./expert-bank.ts";
-import type { Numerics } from "./forward-passes.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { Runtime } from "./runtime.ts";
 import { cpuPlacement, type LoadedTensors, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
@@ -14,6 +14,8 @@ import { cpuPlacement, type LoadedTensors, loadTensors, type Placement, type Sto
 export interface RuntimeOptions {
   /** Tokens a sequence may have, prompt and answer together. Defaults to what the model was trained on. */
   readonly contextLength?: number | undefined;
+  /** Sequences that are computed together at most. Defaults to 1. */
+  readonly parallel?: number | undefined;
   /** Threads that compute: the vCPUs of this function. */
   readonly threads: number;
   readonly numerics?: Numerics | undefined;
@@ -39,7 +41,7 @@ export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOpti
   return Owned.construct(async (owned) => {
     const transformer = readTransformer(file, options.contextLength);
     const { hyper } = transformer;
-    const { numerics = "default", threads, contextLength = hyper.contextLength } = options;
+    const { numerics = "default", threads, contextLength = hyper.contextLength, parallel = 1 } = options;
     const placement = cpuPlacement(native);
     const device = options.device == null ? null : owned.own(new DeviceBackend(native, options.device));
     const backend = owned.own(
@@ -53,7 +55,9 @@ export function loadRuntime(native: Native, file: GgufFile, options: RuntimeOpti
     const loaded = owned.own(await loadTensors(native, stored, where));
     const selection = options.experts ?? allExperts(hyper.layers, hyper.experts);
     const bank = owned.own(await ExpertBank.load(native, transformer.experts, { selection, placement }));
-    const cache = owned.own(new KvCache(native, hyper, { contextLength, type: (device ?? backend).bufferType }));
+    const cache = owned.own(
+      new KvCache(native, hyper, { contextLength, parallel, type: (device ?? backend).bufferType }),
+    );
     const weights = byName(loaded);
     return {
       runtime: { native, transformer, hyper, weights, bank, cache, device, backend, threads },

@@ -11,15 +11,17 @@ it("a token sees itself and what came before it within its window, and nothing e
     span: fc.integer({ min: 1, max: 40 }),
     first: fc.nat(50),
     tokens: fc.integer({ min: 1, max: 12 }),
+    before: fc.nat(20),
     window: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }),
   });
-  const property = fc.property(shapes, ({ span, first, tokens, window }) => {
+  const property = fc.property(shapes, ({ span, first, tokens, before, window }) => {
     const mask = new Uint16Array(span * tokens).fill(0xaaaa); // left over from an earlier pass
-    fillCausalMask(mask, { span, firstPosition: first, tokens, window });
+    fillCausalMask(mask, { span, first: before, firstPosition: first, tokens, window });
     const expected = Array.from({ length: span * tokens }, (_, i) => {
       const [row, position] = [Math.floor(i / span), i % span];
-      const own = Math.min(first + row, span - 1);
-      return position <= own && own - position < (window ?? Infinity) ? ZERO : MINUS_INFINITY;
+      const own = Math.min(before + first + row, span - 1);
+      const isSeen = position >= before && position <= own && own - position < (window ?? Infinity);
+      return isSeen ? ZERO : MINUS_INFINITY;
     });
     expect([...mask]).toEqual(expected);
   });

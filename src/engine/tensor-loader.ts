@@ -123,9 +123,18 @@ function slabsOf(spec: StoredTensor, { tensor, buffer }: LoadedTensor, layout: S
 
 /** Asks the buffer type itself, with a small matrix of the same type and row grouping. */
 function isPackable(native: Native, repack: BufferType | null, spec: StoredTensor): boolean {
-  if (repack === null || spec.parts.some(({ rows }) => rows % ROW_GROUP !== 0)) return false;
-  using sample = new TensorStore(native, repack, [{ type: spec.type, shape: [SAMPLE_WIDTH, ROW_GROUP] }]);
+  const group = rowGroup(spec);
+  if (repack === null || spec.parts.some(({ rows }) => rows % group !== 0)) return false;
+  using sample = new TensorStore(native, repack, [{ type: spec.type, shape: [SAMPLE_WIDTH, group] }]);
   return spec.type !== GgmlType.F32 && hasOwnLayout(sample.tensors[0] as Tensor);
+}
+
+/** A matrix in one part may have rows for smaller groups only, which the library packs too if it knows such. */
+function rowGroup({ parts: [first, ...others] }: StoredTensor): number {
+  if (first === undefined || others.length > 0) return ROW_GROUP;
+  let group = ROW_GROUP;
+  while (first.rows % group !== 0) group /= 2;
+  return group;
 }
 
 /** A whole number of blocks of every type. */

@@ -4,6 +4,7 @@ import { f16, f32, i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import { type HyperParameters, NODES_PER_BLOCK } from "../model/architecture.ts";
 import { maskOf, recordDense, windowSpan } from "./block-graph.ts";
+import type { CacheRegion } from "./cache-regions.ts";
 import { dispatchExperts } from "./expert-dispatch.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { cacheSpan, type KvCache } from "./kv-cache.ts";
@@ -34,6 +35,8 @@ interface Tile {
   /** Tokens, and rows with the filling. */
   readonly tokens: number;
   readonly rows: number;
+  /** Row of the cache where its sequence begins. */
+  readonly firstRow: number;
   /** Cached positions its last token may look at, in whole steps. */
   readonly span: number;
   /** Rows given to the attention kernel, which computes whole tiles four times faster than a few rows less. */
@@ -76,7 +79,7 @@ export class TiledPrefill implements Disposable {
     position: number,
     { isLast, kernel, ...options }: BatchOptions & { readonly kernel: ExpertKernel },
   ): Promise<GateResult | undefined> {
-    const tiles = this.#enter(tokens, position);
+    const tiles = this.#enter(tokens, position, options.region);
     const { hyper } = this.#runtime;
     const [lastBlock, lastLayer] = [hyper.blocks - 1, hyper.layers - 1];
     for (let block = 0; block < lastBlock; block++) {
@@ -99,16 +102,16 @@ export class TiledPrefill implements Disposable {
   }
 
   /** Writes the inputs of the batch, rows of filling repeating the last token. */
-  #enter(tokens: readonly number[], position: number): Tile[] {
+  #enter(tokens: readonly number[], position: number, { first: firstRow }: CacheRegion): Tile[] {
     const { views } = this.#io;
-    const tiles = this.#cut(tokens.length, position);
-    this.#runtime.cache.prepare(tiles.at(-1)?.span ?? 0);
+    const tiles = this.#cut(tokens.length, position, firstRow);
+    this.#runtime.cache.prepare(tiles.at(-1)?.span ?? 0, firstRow);
     for (const tile of tiles) {
       for (let row = tile.row; row < tile.row + tile.rows; row++) {
         const i = Math.min(row, tile.row + tile.tokens - 1);
         views.tokens[row] = tokens[i] as number;
         views.positions[row] = position + i;
-        views.cacheRows[row] = BigInt(position + i);
+        views.cacheRows[row] = BigInt(firstRow + position + i);
       }
       this.#fillMask(views.mask, tile, position);
       const { window } = this.#runtime.hyper;
@@ -129,13 +132,13 @@ export class TiledPrefill implements Disposable {
     for (let row = tokens; row < rows; row++) mask.copyWithin(row * span, (tokens - 1) * span, tokens * span);
   }
 
-  #cut(count: number, position: number): Tile[] {
+  #cut(count: number, position: number, firstRow: number): Tile[] {
     const tiles = Array.from({ length: Math.ceil(count / TILE_TOKENS) }, (_, i) => {
       const row = i * TILE_TOKENS;
       const tokens = Math.min(TILE_TOKENS, count - row);
       const span = this.#runtime.cache.span(position + row + tokens);
       const mask = row * this.#runtime.cache.span(this.#runtime.cache.contextLength);
-      return { row, tokens, rows: roundUp(tokens, ROW_TILE), span, attentionRows: TILE_TOKENS, mask };
+      return { row, tokens, rows: roundUp(tokens, ROW_TILE), firstRow, span, attentionRows: TILE_TOKENS, mask };
     });
     const [first] = tiles;
     return position === 0 && first !== undefined && first.rows < TILE_TOKENS ? this.#share(first) : tiles;
@@ -203,9 +206,11 @@ export class TiledPrefill implements Disposable {
 
   #buildAttend(g: GraphBuilder, block: number, tile: Tile): void {
     const { transformer, hyper } = this.#runtime;
-    const own = tile.only === undefined ? tile : { ...tile, row: tile.row + tile.only, rows: 1 };
+    // Where a whole pass goes on with all rows, the token's gate is computed together with the rows of its tile.
+    const only = transformer.cutsLastBlock ? tile.only : undefined;
+    const own = only === undefined ? tile : { ...tile, row: tile.row + only, rows: 1 };
     const attended = this.#attend(g, block, tile);
-    const kept = tile.only === undefined ? attended : g.rowAt(attended, tile.only);
+    const kept = only === undefined ? attended : g.rowAt(attended, only);
     const sum = g.add(kept, this.#rowsOf(g, "residual", own, hyper.hidden));
     if (layerOf(hyper, block) === null) {
       g.expand(this.#pinRows(g, recordDense(g, this.#runtime, block, sum), "residual", own));
@@ -240,7 +245,7 @@ export class TiledPrefill implements Disposable {
     const masks = maskOf(hyper, block, this.#io.tensors);
     const mask = g.view2d(masks, [span, attentionRows], span * F16_BYTES, tile.mask * F16_BYTES);
     const q = g.splitHeads(queries, keyWidth, heads);
-    const cached = { ...cache.read(g, block, span), mask, tokens: rows, byHead: false };
+    const cached = { ...cache.read(g, block, span, tile.firstRow), mask, tokens: rows, byHead: false };
     return transformer.attend(g, blockScope(this.#runtime, block), { q, ...cached });
   }
 

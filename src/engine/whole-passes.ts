@@ -8,15 +8,15 @@ const ROW_TILE = 4;
 /** Whole passes for tokens that decode and for short prompts, made when first needed. */
 export class WholePasses implements Disposable {
   readonly #runtime: Runtime;
-  readonly #tokens: PassCache<WholePass>;
+  readonly #tokens: PassCache<number, WholePass>;
   /** By number of tokens. */
-  readonly #prompts: PassCache<WholePass>;
+  readonly #prompts: PassCache<number, WholePass>;
 
   constructor(runtime: Runtime) {
     const { cache } = runtime;
     this.#runtime = runtime;
-    this.#tokens = new PassCache((span) => new WholePass(runtime, { tokens: 1, span, byHead: true }));
-    this.#prompts = new PassCache((tokens) => new WholePass(runtime, { tokens, span: cache.span(tokens) }));
+    this.#tokens = new PassCache((span: number) => new WholePass(runtime, { tokens: 1, span, byHead: true }));
+    this.#prompts = new PassCache((tokens: number) => new WholePass(runtime, { tokens, span: cache.span(tokens) }));
   }
 
   /** A whole prompt. → logits of its last token */

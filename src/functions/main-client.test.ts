@@ -7,7 +7,7 @@ import { connectMain } from "./main-client.ts";
 import type { GenerateRequest } from "./protocol.ts";
 
 const REQUEST: GenerateRequest = {
-  requestId: "r",
+  generationId: "g",
   promptTokens: [1],
   replayTokens: [],
   maxTokens: 1,

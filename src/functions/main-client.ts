@@ -68,7 +68,7 @@ export function connectMain(endpoint: string, options: ConnectMainOptions): Main
 
   return {
     generate,
-    finish: (requestId) => steer("/finish", { requestId }),
+    finish: (generationId) => steer("/finish", { generationId }),
     provide: (ready) => steer("/replicas", ready),
     close: () => agent.destroy(),
   };

@@ -20,10 +20,10 @@ const READ_BYTES = 16 * 2 ** 20;
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
 export async function startMain(native: Native, program: MainProgram, start: FunctionStart): Promise<Serving> {
   const file = readGguf(program.model);
-  const { contextLength, threads, numerics, device } = program;
-  const experts = program.experts ?? undefined;
-  const leftBytes = checkMemory(start, mainFootprint(file, { contextLength, threads, numerics, experts }));
-  const engine = await Engine.load(native, file, { contextLength, threads, numerics, device, experts });
+  const { contextLength, parallel, threads, numerics, device } = program;
+  const needs = { contextLength, parallel, threads, numerics, experts: program.experts ?? undefined };
+  const leftBytes = checkMemory(start, mainFootprint(file, needs));
+  const engine = await Engine.load(native, file, { ...needs, device });
   const clock = () => performance.now();
   const work = expertsFootprint(file, { experts: [], threads, maxTokens: BATCH_TOKENS });
   const adoption = new Adoption(
@@ -43,6 +43,6 @@ export async function startMain(native: Native, program: MainProgram, start: Fun
     clock,
   });
   const service = new MainService({ engine, replicas, adoption, clock });
-  const { endpoint, drain } = await serveMain(service, start);
+  const { endpoint, drain } = await serveMain(service, { ...start, parallel });
   return { endpoint, weightBytes: engine.weightBytes, drain };
 }

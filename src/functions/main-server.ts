@@ -7,9 +7,21 @@ import { encodeEvent } from "./event-line.ts";
 import type { MainService } from "./main-service.ts";
 import type { FinishRequest, GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
 import { toSerialised } from "./to-serialised.ts";
+import { Turns } from "./turns.ts";
 
 /** A prompt of a million tokens is 8 MB of JSON. */
 const MAX_REQUEST_BYTES = 16 << 20;
+
+/** What the server serves. */
+export type Generations = Pick<MainService, "generate" | "finish" | "provide">;
+
+export interface MainServerOptions {
+  /** An endpoint as in src/wire/endpoint.ts. */
+  readonly listen: string;
+  readonly secret: string;
+  /** Generations that may run at the same time. */
+  readonly parallel: number;
+}
 
 export interface MainServer {
   /** Where it listens; the port is filled in. */
@@ -20,19 +32,19 @@ export interface MainServer {
 
 /**
  * Serves a main function over HTTP: `POST /generate` answers with one JSON object a line, `POST /finish` and
- * `POST /replicas` steer a running generation, `GET /readyz` says that it serves. Generations run one after the other;
- * a client that goes away cancels its own.
+ * `POST /replicas` steer a running generation, `GET /readyz` says that it serves. As many generations as may run at the
+ * same time do, the others wait in order of arrival; a client that goes away cancels its own.
  */
 export async function serveMain(
-  service: MainService,
-  { listen, secret }: { readonly listen: string; readonly secret: string },
+  service: Generations,
+  { listen, secret, parallel }: MainServerOptions,
 ): Promise<MainServer> {
-  let previous: Promise<void> = Promise.resolve();
+  const turns = new Turns(parallel);
   const expected = authorisation(secret);
   const routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
     "GET /readyz": (_request, response) => void response.end("ok"),
     "POST /finish": (request, response) =>
-      void steer<FinishRequest>(request, response, (body) => service.finish(body.requestId)),
+      void steer<FinishRequest>(request, response, (body) => service.finish(body.generationId)),
     "POST /replicas": (request, response) =>
       void steer<ReplicaReady>(request, response, (body) => service.provide(body)),
     "POST /generate": (request, response) => {
@@ -40,8 +52,8 @@ export async function serveMain(
       const gone = new AbortController();
       // From here on, not from its turn on: a client may leave while it waits.
       response.once("close", () => gone.abort(remoeError("REQUEST_CANCELLED", {})));
-      const turn = previous.then(() => answer(service, { request, response, arrived, gone: gone.signal }));
-      previous = turn.catch(() => {});
+      const answered = turns.run(() => answer(service, { request, response, arrived, gone: gone.signal }));
+      answered.catch(() => {});
     },
   };
   const server = createServer((request, response) => {
@@ -54,7 +66,7 @@ export async function serveMain(
   server.keepAliveTimeout = 0;
   server.requestTimeout = 0;
   const endpoint = await listenAt(server, listen);
-  return { endpoint, drain: () => drain(server, () => previous) };
+  return { endpoint, drain: () => drain(server, turns) };
 }
 
 async function listenAt(server: Server, listen: string): Promise<string> {
@@ -67,10 +79,10 @@ async function listenAt(server: Server, listen: string): Promise<string> {
   return formatEndpoint({ ...endpoint, port: address.port });
 }
 
-async function drain(server: Server, running: () => Promise<void>): Promise<void> {
+async function drain(server: Server, turns: Turns): Promise<void> {
   server.close();
   server.closeIdleConnections();
-  await running();
+  await turns.close();
 }
 
 async function steer<Body>(
@@ -95,7 +107,7 @@ interface Exchange {
   readonly gone: AbortSignal;
 }
 
-async function answer(service: MainService, { request, response, arrived, gone }: Exchange): Promise<void> {
+async function answer(service: Generations, { request, response, arrived, gone }: Exchange): Promise<void> {
   if (gone.aborted) return;
   const write = (event: GenerateEvent): Promise<void> => writeLine(response, event, gone);
   try {

@@ -1,6 +1,6 @@
 import { remoeError } from "../core/errors.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Adoption } from "./adoption.ts";
+import { type Adoption, AdoptionShare } from "./adoption.ts";
 import type { GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
 import { RemoteFunctions } from "./remote-functions.ts";
 import type { ReplicaPool } from "./replica-pool.ts";
@@ -25,7 +25,7 @@ export interface GenerateExchange {
 /** Tokens after which the gateway learns what calls have cost so far. */
 const USAGE_EVERY = 8;
 
-/** A generation in progress or waiting for its turn. */
+/** A generation in progress. */
 interface Running {
   readonly finish: AbortController;
   readonly remote: RemoteFunctions;
@@ -42,13 +42,13 @@ export class MainService {
 
   /** @throws what `Engine.generate` throws */
   async generate(request: GenerateRequest, exchange: GenerateExchange): Promise<void> {
-    const { engine, adoption, clock } = this.#options;
+    const { engine, clock } = this.#options;
     const { gone, write } = exchange;
     const began = clock();
-    const adoptedBefore = adoption.adopted;
+    const adopted = new AdoptionShare(this.#options.adoption);
     const finish = new AbortController();
-    const remote = this.#remoteFunctions(request, exchange);
-    this.#running.set(request.requestId, { finish, remote });
+    const remote = this.#remoteFunctions(request, exchange, adopted);
+    this.#running.set(request.generationId, { finish, remote });
     let tokens = 0;
     try {
       for await (const event of engine.generate(request, { signal: gone, finish: finish.signal, remote })) {
@@ -58,34 +58,38 @@ export class MainService {
         } else
           await write({
             ...event,
-            timings: { ...event.timings, queueMs: began - exchange.arrived, busyMs: clock() - began },
+            timings: { ...event.timings, queueMs: began - exchange.arrived },
             remote: remote.usage,
-            faults: { ...remote.faults, adoptedExperts: adoption.adopted - adoptedBefore },
+            faults: { ...remote.faults, adoptedExperts: adopted.adopted },
             peakMemoryMb: process.resourceUsage().maxRSS / 1024,
           });
       }
     } finally {
-      this.#running.delete(request.requestId);
+      this.#running.delete(request.generationId);
     }
   }
 
-  finish(requestId: string): void {
-    this.#running.get(requestId)?.finish.abort(remoeError("REQUEST_CANCELLED", {}));
+  finish(generationId: string): void {
+    this.#running.get(generationId)?.finish.abort(remoeError("REQUEST_CANCELLED", {}));
   }
 
-  provide({ requestId, function: name, index, replica }: ReplicaReady): void {
-    this.#running.get(requestId)?.remote.provide(name, index, replica);
+  provide({ generationId, function: name, index, replica }: ReplicaReady): void {
+    this.#running.get(generationId)?.remote.provide(name, index, replica);
   }
 
-  #remoteFunctions({ functions, rows, rounding }: GenerateRequest, { gone, write }: GenerateExchange): RemoteFunctions {
-    const { engine, replicas, adoption, clock } = this.#options;
+  #remoteFunctions(
+    { functions, rows, rounding }: GenerateRequest,
+    { gone, write }: GenerateExchange,
+    adopted: AdoptionShare,
+  ): RemoteFunctions {
+    const { engine, replicas, clock } = this.#options;
     return new RemoteFunctions({
       functions,
       rows,
       rounding,
       hidden: engine.hyper.hidden,
       connect: (replica) => replicas.get(replica, rows),
-      adopted: adoption,
+      adopted,
       onLost: (event) => void write(event).catch(() => {}),
       signal: gone,
       clock,

@@ -11,7 +11,8 @@ export type { TokenLogprob } from "../model/logprobs.ts";
  * Text stays in the gateway, which holds the vocabulary; the main function knows token ids only.
  */
 export interface GenerateRequest extends GenerationRequest {
-  readonly requestId: string;
+  /** Of no other generation, whatever clients call their requests. */
+  readonly generationId: string;
   /** The functions that hold the experts this main function does not. */
   readonly functions: readonly RemoteFunction[];
   readonly rows: RowTransfer;
@@ -41,7 +42,7 @@ export interface RemoteReplica {
 
 /** `POST /replicas`: an instance that is ready now, in place of what stood there. */
 export interface ReplicaReady {
-  readonly requestId: string;
+  readonly generationId: string;
   readonly function: string;
   /** Index in the function's list. */
   readonly index: number;
@@ -50,7 +51,7 @@ export interface ReplicaReady {
 
 /** `POST /finish`: the generation ends at its next token, with everything counted so far. */
 export interface FinishRequest {
-  readonly requestId: string;
+  readonly generationId: string;
 }
 
 /** What calls to one expert function came to in one request. */
@@ -78,8 +79,6 @@ export interface DoneEvent extends GenerationDone {
   readonly timings: GenerationDone["timings"] & {
     /** Waited in the main function for earlier requests. */
     readonly queueMs: number;
-    /** From the request's turn to this event: what a platform bills. */
-    readonly busyMs: number;
   };
   readonly remote: readonly RemoteUsage[];
   readonly faults: FaultCounts;
@@ -118,7 +117,7 @@ export interface MainFunction {
    */
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Exclude<GenerateEvent, ErrorEvent>>;
   /** Asks a generation to end at its next token. Does nothing when it has ended. */
-  finish(requestId: string): Promise<void>;
+  finish(generationId: string): Promise<void>;
   /** Tells a generation where an expert function is now. */
   provide(ready: ReplicaReady): Promise<void>;
 }

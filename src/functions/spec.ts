@@ -1,12 +1,15 @@
+import type { Numerics } from "../engine/create-passes.ts";
 import type { ExpertSelection } from "../engine/expert-bank.ts";
-import type { Numerics } from "../engine/forward-passes.ts";
 
 /** What a main function runs. */
 export interface MainProgram {
   readonly role: "main";
   /** Path of the model file. */
   readonly model: string;
+  /** Of each generation. */
   readonly contextLength: number;
+  /** Generations computed at the same time; more wait their turn. */
+  readonly parallel: number;
   /** Threads that compute. */
   readonly threads: number;
   readonly numerics: Numerics;

@@ -2,10 +2,10 @@ import type { DoneEvent, GenerateRequest, TokenEvent } from "../functions/protoc
 import type { ColdStart } from "../functions/spec.ts";
 import type { FunctionUsage } from "../ledger/usage.ts";
 
-/** A generation as the pipeline asks for it; where its functions are is added on the way. */
-export type Generation = Omit<GenerateRequest, "replayTokens" | "functions" | "rows" | "rounding">;
+/** A generation as the pipeline asks for it; its name and where its functions are is added on the way. */
+export type Generation = Omit<GenerateRequest, "generationId" | "replayTokens" | "functions" | "rows" | "rounding">;
 
-/** The functions of one request, from acquisition to release. */
+/** The functions of one request, from acquisition to release. Others may use their instances at the same time. */
 export interface AcquiredFunctions {
   /** The main function's; `null` when it was warm. */
   readonly coldStart: ColdStart | null;

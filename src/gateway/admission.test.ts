@@ -42,6 +42,19 @@ describe("admission", () => {
     );
   });
 
+  it("says when the last request has left", async () => {
+    const admission = new Admission({ clock: () => 0 });
+    const idle: boolean[] = [];
+    admission.onIdle(() => idle.push(admission.isIdle));
+    const [first, second] = [admission.enter(never), admission.enter(never)];
+    first.leave();
+    expect([admission.isIdle, idle]).toEqual([false, []]);
+    await second.admitted;
+    second.leave();
+    second.leave();
+    expect(idle).toEqual([true]);
+  });
+
   it("says one second where nothing is known yet", () => {
     const admission = new Admission({ clock: () => 0, queueLimit: 0 });
     admission.enter(never);

@@ -29,6 +29,7 @@ export class Admission {
   readonly #queue = new Set<() => void>();
   #running = 0;
   #meanServiceMs = 0;
+  #onIdle: () => void = () => {};
   #closed: RemoeError | null = null;
 
   constructor({ clock, concurrency = 1, queueLimit = 64 }: AdmissionOptions) {
@@ -43,6 +44,16 @@ export class Admission {
 
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  /** Whether no request runs or waits. */
+  get isIdle(): boolean {
+    return this.#running === 0 && this.#queue.size === 0;
+  }
+
+  /** Calls a listener, the only one, each time the last request has left. */
+  onIdle(listener: () => void): void {
+    this.#onIdle = listener;
   }
 
   /**
@@ -98,6 +109,7 @@ export class Admission {
       this.#running -= 1;
       this.#observe(this.#clock() - startedAt);
       this.#admitNext();
+      if (this.isIdle) this.#onIdle();
     };
   }
 

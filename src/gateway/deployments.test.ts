@@ -1,11 +1,12 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { remoeError } from "../core/errors.ts";
-import type { MainFunction } from "../functions/protocol.ts";
 import type { Plan } from "../planner/plan.ts";
 import { createPlatform } from "../platform/instance-pool.ts";
 import { createManualTime } from "../platform/testing/manual-time.ts";
 import { createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
+import type { ConnectedMain } from "./connect-mains.ts";
 import { Deployments } from "./deployments.ts";
+import { SharedTime } from "./shared-time.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 
 const SPLIT: Plan = {
@@ -14,13 +15,14 @@ const SPLIT: Plan = {
 };
 const UNSPLIT: Plan = { specMain: { memoryMb: 1024 }, layers: [] };
 const never = new AbortController().signal;
-const idle: MainFunction = {
+const idle: ConnectedMain = {
+  time: new SharedTime(() => 0),
   async *generate() {},
   finish: async () => {},
   provide: async () => {},
 };
 
-function createTestDeployments() {
+function createTestDeployments(parallel = 1) {
   const launcher = createScriptedLauncher();
   const time = createManualTime();
   const platform = createPlatform(launcher, { clock: time.clock, schedule: time.schedule });
@@ -36,6 +38,7 @@ function createTestDeployments() {
       layers: 1,
       experts: 4,
       contextLength: 64,
+      parallel,
       numerics: "default",
       device: null,
       threads: 1,
@@ -45,7 +48,6 @@ function createTestDeployments() {
     rows: "f32",
     rounding: { granularityMs: 1, minimumMs: 0 },
     gpuMemoryMb: 0,
-    clock: time.clock,
   });
   /** Lets so many functions become ready. */
   const ready = async (count: number): Promise<void> => {
@@ -66,6 +68,30 @@ describe("deployments", () => {
     expect(deployments.isWarm(SPLIT)).toBe(true);
     expect(deployments.isWarm(UNSPLIT)).toBe(false);
     expect(deployments.warmPlans()).toEqual([SPLIT]);
+  });
+
+  it("stay warm while requests use them, as long as there is room for one more", async () => {
+    const { deployments, launcher, ready } = createTestDeployments(2);
+    const acquired = deployments.acquire(SPLIT, never);
+    await ready(2);
+    const first = await acquired;
+    expect(deployments.isWarm(SPLIT)).toBe(true);
+    const second = await deployments.acquire(SPLIT, never);
+    expect(deployments.isWarm(SPLIT)).toBe(false);
+    first.release();
+    expect(deployments.isWarm(SPLIT)).toBe(true);
+    second.release();
+    expect(launcher.starts).toHaveLength(2);
+  });
+
+  it("started early serve every request there is room for; the first has their cold start", async () => {
+    const { deployments, launcher, ready } = createTestDeployments(2);
+    const started = deployments.start(UNSPLIT, never);
+    await ready(1);
+    await started;
+    const both = await Promise.all([deployments.acquire(UNSPLIT, never), deployments.acquire(UNSPLIT, never)]);
+    expect(both.map(({ coldStart }) => coldStart !== null)).toEqual([true, false]);
+    expect(launcher.starts).toHaveLength(1);
   });
 
   it("know a plan again by what it says", async () => {

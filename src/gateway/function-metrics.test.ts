@@ -29,8 +29,8 @@ function createTestMetrics(priceBooks: readonly PriceBook[] = [dollars]) {
   const platform = createPlatform(launcher, { clock, schedule, keepAliveMs: KEEP_ALIVE_MS });
   const registry = new Registry();
   const metrics = registerFunctionMetrics(registry, { priceBooks, platforms: [platform], clock });
-  const lease = async () => {
-    const acquired = platform.acquire(testMain);
+  const lease = async (spec = testMain) => {
+    const acquired = platform.acquire(spec);
     launcher.starts.at(-1)?.becomeReady();
     return await acquired;
   };
@@ -55,6 +55,15 @@ describe("instances", () => {
     ]);
     held.release();
     expect(await read("remoe_instances")).toContain('remoe_instances{role="main",state="idle"} 1');
+  });
+
+  it("are counted with the requests that use them", async () => {
+    const { lease, read } = createTestMetrics();
+    const shared = { ...testMain, concurrency: 2 };
+    const [first] = [await lease(shared), await lease(shared), await lease(shared)];
+    expect(await read("remoe_instance_leases")).toEqual(['remoe_instance_leases{role="main"} 3']);
+    first.release();
+    expect(await read("remoe_instance_leases")).toEqual(['remoe_instance_leases{role="main"} 2']);
   });
 
   it("are counted when they end, with the reason", async () => {

@@ -63,6 +63,16 @@ function registerInstances(registry: Registry, platforms: readonly Platform[]): 
       for (const { role, state } of platforms.flatMap((platform) => platform.list())) this.inc({ role, state });
     },
   });
+  new Gauge({
+    name: "remoe_instance_leases",
+    help: "Requests that use an instance, summed over instances: beside remoe_instances, how many share one.",
+    labelNames: ["role"],
+    registers: [registry],
+    collect() {
+      for (const role of ROLES) this.set({ role }, 0);
+      for (const { role, leases } of platforms.flatMap((platform) => platform.list())) this.inc({ role }, leases);
+    },
+  });
 }
 
 type BillLabel = "role" | "phase" | "currency";

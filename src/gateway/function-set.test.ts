@@ -19,7 +19,8 @@ import { createManualTime } from "../platform/testing/manual-time.ts";
 import { COLD_START, createScriptedLauncher, type ScriptedStart } from "../platform/testing/scripted-launcher.ts";
 import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
 import { acquireFunctions, type FunctionSetOptions } from "./function-set.ts";
-import { toFunctionSpecs } from "./function-specs.ts";
+import { type ModelProgram, toFunctionSpecs } from "./function-specs.ts";
+import { SharedTime } from "./shared-time.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 
 /** One expert function of two replicas beside the main function. */
@@ -38,18 +39,18 @@ const PLAN: Plan = {
     },
   ],
 };
-const SPECS = toFunctionSpecs(PLAN, {
+const PROGRAM: ModelProgram = {
   model: "tiny.gguf",
   layers: 1,
   experts: 4,
   contextLength: 64,
+  parallel: 1,
   numerics: "default",
   device: null,
   threads: 1,
   processors: 2,
-});
+};
 const GENERATION: Generation = {
-  requestId: "request-1",
   promptTokens: [1, 2],
   maxTokens: 6,
   sampling: GREEDY,
@@ -75,7 +76,7 @@ const FIRST_TOKEN = 100;
 const never = new AbortController().signal;
 
 /** Called before a token's turn, with its position: may throw, wait, or tell of a lost replica or of usage. */
-type Step = (position: number) => Told | undefined | Promise<Told | undefined>;
+type Step = (position: number, request: GenerateRequest) => Told | undefined | Promise<Told | undefined>;
 
 type Told = LostEvent | UsageEvent;
 
@@ -88,26 +89,33 @@ function createMains(step: Step) {
     async *generate(request) {
       requests.push(request);
       for (let position = request.replayTokens.length; position < request.maxTokens; position++) {
-        const told = await step(position);
+        const told = await step(position, request);
         if (told !== undefined) yield told;
         yield { type: "token", token: FIRST_TOKEN + position, logprob: null, top: [] };
       }
       yield DONE;
     },
-    finish: async (requestId) => void finished.push(requestId),
+    finish: async (generationId) => void finished.push(generationId),
     provide: async (ready) => void provided.push(ready),
   };
   return { main, requests, provided, finished };
 }
 
 interface TestOptions {
+  /** Requests that may share a main function. Defaults to 1. */
+  readonly parallel?: number;
   readonly step?: Step;
   /** Starts that the test decides about; the others are ready at once. */
   readonly held?: (spec: FunctionSpec) => boolean;
   readonly platform?: (pool: Platform) => Platform;
 }
 
-function createTestSet({ step = () => undefined, held = () => false, platform = (pool) => pool }: TestOptions = {}) {
+function createTestSet({
+  parallel = 1,
+  step = () => undefined,
+  held = () => false,
+  platform = (pool) => pool,
+}: TestOptions = {}) {
   const launcher = createScriptedLauncher();
   const time = createManualTime();
   const instant: Launcher = {
@@ -120,14 +128,14 @@ function createTestSet({ step = () => undefined, held = () => false, platform = 
   };
   const pool = createPlatform(instant, { clock: time.clock, schedule: time.schedule });
   const { main, ...told } = createMains(step);
+  const connected = { ...main, time: new SharedTime(time.clock) };
   const options: FunctionSetOptions = {
     platform: platform(pool),
-    specs: SPECS,
-    connect: () => main,
+    specs: toFunctionSpecs(PLAN, { ...PROGRAM, parallel }),
+    connect: () => connected,
     rows: "f32",
     rounding: { granularityMs: 1, minimumMs: 0 },
     gpuMemoryMb: 3,
-    clock: time.clock,
   };
   /** Starts of a function or replica, oldest first. */
   const startsOf = (name: string): ScriptedStart[] => launcher.starts.filter(({ spec }) => spec.name === name);
@@ -291,6 +299,7 @@ describe("a generation", () => {
     expect(requests).toEqual([
       {
         ...GENERATION,
+        generationId: expect.any(String),
         replayTokens: [],
         functions: [{ name: "experts-0", replicas }],
         rows: "f32",
@@ -310,7 +319,7 @@ describe("a generation", () => {
     functions.finish();
     expect(test.finished).toEqual([]);
     await collect(functions);
-    expect(test.finished).toEqual(["request-1"]);
+    expect(test.finished).toEqual(test.requests.map(({ generationId }) => generationId));
   });
 });
 
@@ -381,7 +390,7 @@ describe("a lost main function", () => {
 /** What a generation is told about the first replica. */
 function provided(instanceId = ""): ReplicaReady {
   const replica = { instanceId, endpoint: `unix:/${instanceId}`, experts: [[2, 3]] };
-  return { requestId: "request-1", function: "experts-0", index: 0, replica };
+  return { generationId: expect.any(String), function: "experts-0", index: 0, replica };
 }
 
 describe("a lost expert function", () => {
@@ -458,6 +467,103 @@ describe("a lost expert function", () => {
     });
     expect(await collect(await test.acquire())).toEqual(WHOLE);
     expect(test.provided).toEqual([]);
+  });
+});
+
+describe("requests at the same time", () => {
+  const acquireTwo = ({ acquire }: ReturnType<typeof createTestSet>) => Promise.all([acquire(), acquire()]);
+  const collectBoth = (sets: readonly AcquiredFunctions[]) => Promise.all(sets.map((set) => collect(set)));
+  const countStarts = ({ startsOf }: ReturnType<typeof createTestSet>) => NAMES.map((name) => startsOf(name).length);
+  const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b);
+
+  it("share functions, each started once and on the bill of one of them", async () => {
+    const test = createTestSet({ parallel: 2 });
+    const sets = await acquireTwo(test);
+    expect(await collectBoth(sets)).toEqual([WHOLE, WHOLE]);
+    expect(countStarts(test)).toEqual([1, 1, 1]);
+    const coldStartMs = sets.flatMap((set) => set.usage().map((usage) => usage.coldStartMs));
+    expect(sum(coldStartMs)).toBe(3 * COLD_START.totalMs);
+    expect(new Set(test.requests.map(({ generationId }) => generationId)).size).toBe(2);
+  });
+
+  it("have main functions of their own where those compute one at a time, and share the expert functions", async () => {
+    const test = createTestSet({ parallel: 1 });
+    await acquireTwo(test);
+    expect(countStarts(test)).toEqual([1, 1, 2]);
+  });
+
+  it("are not disturbed by the end of another", async () => {
+    const test = createTestSet({ parallel: 2 });
+    const [first, second] = await acquireTwo(test);
+    first.release();
+    expect(states(test.pool)).toEqual(["leased", "leased", "leased"]);
+    expect(await collect(second)).toEqual(WHOLE);
+    second.release();
+    expect(states(test.pool)).toEqual(["idle", "idle", "idle"]);
+  });
+
+  it.each([
+    ["it ends", true],
+    ["their main function says so", false],
+  ])("get the same new instance for a lost replica when %s", async (_, ends) => {
+    const test = createTestSet({
+      parallel: 2,
+      async step(position) {
+        const [lost] = test.startsOf("experts-0");
+        if (position === 3) await waitUntil(() => test.provided.length === 2);
+        if (position !== 2 || lost === undefined) return undefined;
+        if (ends) lost.end(CRASH);
+        return ends ? undefined : { ...FIRST, instanceId: lost.id };
+      },
+    });
+    expect(await collectBoth(await acquireTwo(test))).toEqual([WHOLE, WHOLE]);
+    const [, next, ...more] = test.startsOf("experts-0");
+    expect(more).toEqual([]);
+    expect(test.provided).toEqual([provided(next?.id), provided(next?.id)]);
+    expect(new Set(test.provided.map(({ generationId }) => generationId)).size).toBe(2);
+  });
+
+  /** Kills the main function at these positions of both, once each. */
+  function killBothAt(positions: readonly number[]): Step {
+    const killed = new Map<string, number>();
+    return async (position, { generationId }) => {
+      await settled();
+      const count = killed.get(generationId) ?? 0;
+      if (position !== positions[count]) return undefined;
+      killed.set(generationId, count + 1);
+      throw LOST;
+    };
+  }
+
+  it("go on in one new main function when theirs is lost", async () => {
+    const test = createTestSet({ parallel: 2, step: killBothAt([3]) });
+    const sets = await acquireTwo(test);
+    expect(await collectBoth(sets)).toEqual([WHOLE, WHOLE]);
+    expect(test.startsOf("main").map(({ stops }) => stops)).toEqual([[0], []]);
+    expect(test.requests.map(({ replayTokens }) => replayTokens.length)).toEqual([0, 0, 3, 3]);
+    expect(sets.map(({ mainRestarts }) => mainRestarts)).toEqual([1, 1]);
+  });
+
+  it("share the time of a main function that could not say what it did", async () => {
+    let other: ReturnType<typeof collect> | undefined;
+    const test = createTestSet({
+      parallel: 2,
+      async step(position, { replayTokens }) {
+        if (position === 1 && other === undefined) {
+          test.time.advance(10);
+          other = collect(second);
+          await waitUntil(() => test.requests.length > 1);
+        }
+        if (position !== 4 || replayTokens.length > 0) return undefined;
+        if (test.time.clock() === 10) test.time.advance(30);
+        throw LOST;
+      },
+    });
+    const [first, second] = await acquireTwo(test);
+    await collect(first);
+    await other;
+    const lostMs = [first, second].map((set) => (set.usage()[0]?.busyMs ?? 0) - DONE.timings.busyMs);
+    expect(lostMs).toEqual([10 + 15, 15]);
   });
 });
 

@@ -1,10 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { isRemoeError, remoeError } from "../core/errors.ts";
 import type {
   DoneEvent,
   GenerateRequest,
   LostEvent,
-  MainFunction,
   RemoteFunction,
   RemoteReplica,
   RemoteUsage,
@@ -16,6 +16,7 @@ import { Meter, type Rounding } from "../ledger/meter.ts";
 import type { FunctionUsage } from "../ledger/usage.ts";
 import type { FunctionSpec, Lease, Platform } from "../platform/platform.ts";
 import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
+import type { ConnectedMain } from "./connect-mains.ts";
 import type { FunctionSpecs } from "./function-specs.ts";
 import { unlessAborted } from "./unless-aborted.ts";
 
@@ -27,13 +28,11 @@ const COLD_WAIT_MS = 5_000;
 export interface FunctionSetOptions {
   readonly platform: Platform;
   readonly specs: FunctionSpecs;
-  readonly connect: (lease: Lease) => MainFunction;
+  readonly connect: (lease: Lease) => ConnectedMain;
   readonly rows: RowTransfer;
   readonly rounding: Rounding;
   /** Held by the main function, in MiB. */
   readonly gpuMemoryMb: number;
-  /** Monotonic milliseconds. */
-  readonly clock: () => number;
 }
 
 /** A replica of an expert function in this request: a lost instance is replaced in its place. */
@@ -72,10 +71,11 @@ class FunctionSet implements AcquiredFunctions {
   readonly #tallies = new Map<string, Tally>();
   readonly #mainMeter: Meter;
   readonly #leaving = new AbortController();
-  #main: { readonly lease: Lease; readonly client: MainFunction } | null = null;
+  #main: { readonly lease: Lease; readonly client: ConnectedMain } | null = null;
   #coldStart: ColdStart | null = null;
-  #requestId: string | null = null;
-  /** By main functions that are lost, as far as they had told. */
+  /** `null` until there is a generation. */
+  #generationId: string | null = null;
+  /** By main functions that did not come to an end, as far as they had told. */
   readonly #lostUsage: RemoteUsage[] = [];
   /** Of the main function that runs. */
   #usageSoFar: readonly RemoteUsage[] = [];
@@ -102,19 +102,20 @@ class FunctionSet implements AcquiredFunctions {
   }
 
   async *generate(generation: Generation, signal: AbortSignal): AsyncGenerator<TokenEvent | DoneEvent, void, void> {
-    this.#requestId = generation.requestId;
+    const generationId = randomUUID();
+    this.#generationId = generationId;
     const generated: number[] = [];
     for (;;) {
-      const began = this.#options.clock();
+      const leave = this.#client.time.enter();
       try {
-        yield* this.#attempt({ ...generation, replayTokens: [...generated] }, generated, signal);
+        yield* this.#attempt({ ...generation, generationId, replayTokens: [...generated] }, generated, signal);
         return;
       } catch (error) {
-        this.#mainMeter.add(this.#options.clock() - began);
-        this.#lostUsage.push(...this.#usageSoFar);
-        this.#usageSoFar = [];
+        this.#endUntold(leave());
         if (signal.aborted || !isLost(error) || this.mainRestarts === MOST_RESTARTS) throw error;
         await this.#restartMain(signal);
+      } finally {
+        leave();
       }
     }
   }
@@ -126,23 +127,23 @@ class FunctionSet implements AcquiredFunctions {
     signal: AbortSignal,
   ): AsyncGenerator<TokenEvent | DoneEvent, void, void> {
     const { rows, rounding } = this.#options;
-    const { client } = this.#main ?? {};
-    if (client === undefined) throw new Error("the main function was released");
-    for await (const event of client.generate({ ...request, functions: this.#remote(), rows, rounding }, signal)) {
-      if (event.type === "lost") {
-        this.#lost(event);
-        continue;
+    const whole = { ...request, functions: this.#remote(), rows, rounding };
+    for await (const event of this.#client.generate(whole, signal)) {
+      if (event.type === "lost") this.#lost(event);
+      else if (event.type === "usage") this.#usageSoFar = event.remote;
+      else {
+        if (event.type === "token") generated.push(event.token);
+        else this.#end(event);
+        yield event;
+        if (event.type === "done") return;
       }
-      if (event.type === "usage") {
-        this.#usageSoFar = event.remote;
-        continue;
-      }
-      if (event.type === "token") generated.push(event.token);
-      else this.#end(event);
-      yield event;
-      if (event.type === "done") return;
     }
     throw remoeError("FUNCTION_LOST", { role: "main", reason: "its answer ended without a result" });
+  }
+
+  get #client(): ConnectedMain {
+    if (this.#main === null) throw new Error("the main function was released");
+    return this.#main.client;
   }
 
   #end(done: DoneEvent): void {
@@ -150,8 +151,15 @@ class FunctionSet implements AcquiredFunctions {
     this.#mainMeter.add(done.timings.busyMs);
   }
 
+  /** A main function that is lost, or was not waited for, does not say what it did. */
+  #endUntold(busyMs: number): void {
+    this.#mainMeter.add(busyMs);
+    this.#lostUsage.push(...this.#usageSoFar);
+    this.#usageSoFar = [];
+  }
+
   finish(): void {
-    if (this.#requestId !== null) void this.#main?.client.finish(this.#requestId);
+    if (this.#generationId !== null) void this.#main?.client.finish(this.#generationId);
   }
 
   usage(): readonly FunctionUsage[] {
@@ -240,9 +248,9 @@ class FunctionSet implements AcquiredFunctions {
 
   /** Tells the main function of an instance that was not there, or another one, when the generation began. */
   #announce(place: Place): void {
-    if (this.#requestId === null) return;
+    if (this.#generationId === null) return;
     const { name, index } = place;
-    const ready = { requestId: this.#requestId, function: name, index, replica: toReplica(place) };
+    const ready = { generationId: this.#generationId, function: name, index, replica: toReplica(place) };
     void this.#main?.client.provide(ready);
   }
 

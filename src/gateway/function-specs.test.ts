@@ -7,6 +7,7 @@ const model: ModelProgram = {
   layers: 3,
   experts: 4,
   contextLength: 64,
+  parallel: 1,
   numerics: "default",
   device: null,
   threads: null,
@@ -34,6 +35,7 @@ describe("the main function", () => {
           role: "main",
           model: "tiny.gguf",
           contextLength: 64,
+          parallel: 1,
           numerics: "default",
           device: null,
           threads: 1,
@@ -42,6 +44,11 @@ describe("the main function", () => {
       },
       experts: [],
     });
+  });
+
+  it("may be leased to as many requests as it computes at the same time", () => {
+    const { main } = toFunctionSpecs(planOf([]), { ...model, parallel: 4 });
+    expect(main).toMatchObject({ concurrency: 4, program: { parallel: 4 } });
   });
 
   it("holds everything where layers are planned without remote experts, and no function is made for those", () => {

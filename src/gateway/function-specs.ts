@@ -13,6 +13,8 @@ export interface ModelProgram {
   readonly layers: number;
   readonly experts: number;
   readonly contextLength: number;
+  /** Requests that a main function computes at the same time. */
+  readonly parallel: number;
   readonly numerics: MainProgram["numerics"];
   readonly device: string | null;
   /** Threads of the main function; `null`: as many as its processors. */
@@ -44,17 +46,18 @@ function replicaExperts(layers: readonly LayerPlan[], index: number, model: Mode
 export function toFunctionSpecs({ specMain, layers }: Plan, model: ModelProgram): FunctionSpecs {
   const { memoryMb } = specMain;
   const vcpus = toVcpus(memoryMb);
-  const { contextLength, numerics, device } = model;
+  const { contextLength, parallel, numerics, device } = model;
   const local = localExperts(layers, model);
   const main: FunctionSpec = {
     name: "main",
     memoryMb,
     vcpus,
-    concurrency: 1,
+    concurrency: parallel,
     program: {
       role: "main",
       model: model.model,
       contextLength,
+      parallel,
       numerics,
       device,
       threads: model.threads ?? toThreads(vcpus, usableProcessors(layers, model)),

@@ -121,14 +121,13 @@ export function createPipeline(options: PipelineOptions): Pipeline {
         const promptTokens = encodePrompt(request.prompt, model);
         recorder.accepted(promptTokens.length);
         const finishReason = yield* answer({ request, promptTokens, signal, recorder });
-        const trace = recorder.end(finishReason);
-        if (recorder.choice !== null) chooser.observe(recorder.choice, trace);
-        yield { type: "end", finishReason, trace };
+        yield { type: "end", finishReason, trace: recorder.end(finishReason) };
       } catch (error) {
         throw endFailed(error, signal, recorder);
       } finally {
-        // Reached without an end only when the consumer leaves early.
-        recorder.end("cancelled");
+        // Not ended yet only when the consumer leaves early.
+        const trace = recorder.end("cancelled");
+        if (recorder.choice !== null) chooser.observe(recorder.choice, trace);
       }
     },
   };
@@ -239,7 +238,6 @@ function mostTokens({ maxTokens }: CompletionRequest, promptTokens: readonly num
 
 function toGeneration(model: ServedModel, { request, promptTokens, traceTokens }: TracedRun): Generation {
   return {
-    requestId: request.requestId,
     promptTokens,
     maxTokens: mostTokens(request, promptTokens, model),
     sampling: request.sampling,

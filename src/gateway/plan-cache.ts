@@ -20,12 +20,15 @@ export interface CachedPlan {
   readonly slowness: number;
 }
 
+export type NewPlan = Pick<CachedPlan, "plan" | "slowness">;
+
 const CAPACITY = 64;
 
 /** Plans by group of prompts and rough length, so that requests which are alike share functions. */
 export class PlanCache {
   /** Least recently used first. */
   readonly #plans = new Map<string, CachedPlan>();
+  readonly #inTheMaking = new Map<string, Promise<CachedPlan>>();
 
   find(key: PlanKey): CachedPlan | null {
     const name = nameOf(key);
@@ -37,9 +40,20 @@ export class PlanCache {
     return found;
   }
 
-  add(key: PlanKey, { plan, slowness }: Pick<CachedPlan, "plan" | "slowness">): CachedPlan {
-    const added = { plan, slowness, regret: 0, uses: 0 };
+  /** Adds what is made; whoever asks for the same meanwhile shares it. @throws what making it throws */
+  make(key: PlanKey, planAnew: () => Promise<NewPlan>): Promise<CachedPlan> {
     const name = nameOf(key);
+    const shared = this.#inTheMaking.get(name);
+    if (shared !== undefined) return shared;
+    const making = planAnew()
+      .then((made) => this.#add(name, made))
+      .finally(() => this.#inTheMaking.delete(name));
+    this.#inTheMaking.set(name, making);
+    return making;
+  }
+
+  #add(name: string, { plan, slowness }: NewPlan): CachedPlan {
+    const added = { plan, slowness, regret: 0, uses: 0 };
     this.#plans.delete(name);
     this.#plans.set(name, added);
     const oldest = this.#plans.keys().next().value;

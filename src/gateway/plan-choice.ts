@@ -55,7 +55,7 @@ export interface PlanChooser {
    * @throws PLAN_INFEASIBLE where the objectives cannot be met and that is not to be tolerated
    */
   choose(query: PlanQuery, began: number): Promise<PlanChoice>;
-  /** Takes in how a request with a choice of this chooser went. */
+  /** Takes in how a request with a choice of this chooser went, once for each, however it ended. */
   observe(choice: PlanChoice, trace: RequestTrace): void;
 }
 

@@ -4,7 +4,7 @@ import { evaluate } from "../planner/evaluate.ts";
 import type { Plan } from "../planner/plan.ts";
 import type { Planner } from "../planner/planner.ts";
 import type { PlanningProblem, Slo } from "../planner/problem.ts";
-import { tinyProblem } from "../planner/testing/tiny-problem.ts";
+import { tinyProblem, tinyProfile } from "../planner/testing/tiny-problem.ts";
 import type { Example } from "../predictor/example.ts";
 import type { Expectation } from "./learning.ts";
 import type { PlanQuery } from "./plan-choice.ts";
@@ -27,6 +27,7 @@ interface TestOptions {
   readonly policy?: "strict" | "best-effort";
   readonly reuse?: boolean;
   readonly prices?: PlanningProblem["prices"];
+  readonly profile?: PlanningProblem["profile"];
   /** Milliseconds after the request began. */
   readonly now?: number;
 }
@@ -35,6 +36,8 @@ function createTestPlanning(options: TestOptions = {}) {
   const { plans = [SMALL], warm = [], slo = NO_SLO, policy = "strict", reuse = true } = options;
   const problems: PlanningProblem[] = [];
   const started: Plan[] = [];
+  const wanted: Plan[] = [];
+  const background = { isUnderWay: false, want: (plan: Plan) => void wanted.push(plan) };
   let pauses = 0;
   const planner: Planner = {
     name: "scripted",
@@ -48,7 +51,12 @@ function createTestPlanning(options: TestOptions = {}) {
     },
   };
   const planning = new RequestPlanning({
-    base: { ...tinyProblem, slo, prices: options.prices ?? tinyProblem.prices },
+    base: {
+      ...tinyProblem,
+      slo,
+      prices: options.prices ?? tinyProblem.prices,
+      profile: options.profile ?? tinyProfile,
+    },
     planner,
     deployments: {
       known: (plan) => plan,
@@ -56,6 +64,7 @@ function createTestPlanning(options: TestOptions = {}) {
       warmPlans: () => warm,
       start: async (plan) => void started.push(plan),
     },
+    backgroundStarts: background,
     policy,
     reuse,
     pause: async () => {
@@ -64,7 +73,37 @@ function createTestPlanning(options: TestOptions = {}) {
     clock: () => options.now ?? 0,
     signal: new AbortController().signal,
   });
-  return { planning, problems, started, pauses: () => pauses };
+  return { planning, problems, started, wanted, warm, background, pauses: () => pauses };
+}
+
+interface Serving {
+  /** Measured / as the profile says; of the time to the first token as the client sees it, when its prefill is right. */
+  readonly slower?: { readonly prefill?: number; readonly ttft?: number; readonly decode?: number };
+  readonly query?: PlanQuery;
+  readonly trace?: Partial<RequestTrace>;
+}
+
+/** Serves a request as long as its plan takes by the profile, or so many times as long, with functions that are warm. */
+async function serve(planning: RequestPlanning, { slower = {}, query = QUERY, trace = {} }: Serving = {}) {
+  const choice = await planning.choose(query, 0);
+  const problem = { ...planning.problemOf(query), profile: tinyProfile, isCold: false };
+  const { prefillMs, ttftMs, tpotMs } = evaluate(problem, { plan: choice.plan, devices: "cpu" });
+  const { prefill = 1, ttft = prefill, decode = 1 } = slower;
+  const timings = { queueMs: 5, prefillMs: prefill * prefillMs, ttftMs: ttft * ttftMs + 5, tpotMs: decode * tpotMs };
+  planning.observe(choice, {
+    timings,
+    completionTokens: 100,
+    finishReason: "length",
+    faults: { lostReplicas: 0, mainRestarts: 0 },
+    bill: { items: [] },
+    ...trace,
+  } as unknown as RequestTrace);
+  return choice;
+}
+
+/** The first request warms its functions up. */
+async function serveMany(planning: RequestPlanning, count: number, serving: Serving = {}): Promise<void> {
+  for (let i = 0; i < 1 + count; i++) await serve(planning, serving);
 }
 
 /** Of a request that is like one which decoded so many tokens. */
@@ -123,14 +162,31 @@ describe("planning a request", () => {
       policy: "best-effort",
       reuse: false,
     });
-    const { tpotMs } = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
-    expect(tpotMs).toBeLessThan(25);
-    for (let i = 0; i < 7; i++) {
-      const choice = await planning.choose(QUERY, 0);
-      const timings = { queueMs: 0, prefillMs: 1, ttftMs: null, tpotMs: 2 * tpotMs };
-      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as unknown as RequestTrace);
-    }
+    const slow = { slower: { decode: 2 } };
+    await serveMany(planning, 1, slow);
+    expect(problems).toHaveLength(1);
+    await serve(planning, slow);
     expect(problems).toHaveLength(2);
+  });
+
+  it("leaves room for predictions to get worse, where a plan can", async () => {
+    const profile = { ...tinyProfile, spread: { ttft: 1, tpot: 1.2 } };
+    const margins = async (tpotMs: number): Promise<number[]> => {
+      const { planning, problems } = createTestPlanning({ slo: { ttftMs: null, tpotMs }, profile });
+      const { tpotMs: predictedMs } = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
+      expect(tpotMs).toBeGreaterThan(1.2 * predictedMs);
+      await planning.choose(QUERY, 0);
+      return problems.map(({ margin }) => margin.unsplit.tpot);
+    };
+    expect(await margins(100)).toEqual([1.2 ** 2]);
+    expect(await margins(27)).toEqual([1.2 ** 2, 1.2]);
+  });
+
+  it("plans once for requests that are alike and come at the same time", async () => {
+    const { planning, problems } = createTestPlanning();
+    const choices = await Promise.all([planning.choose(QUERY, 0), planning.choose(QUERY, 0)]);
+    expect(choices.map(({ plan }) => plan)).toEqual([SMALL, SMALL]);
+    expect(problems).toHaveLength(1);
   });
 
   it("counts what went by until then as time to the first token", async () => {
@@ -171,33 +227,76 @@ describe("choosing between a plan of its own and running functions", () => {
   });
 
   it("starts its own in the background once staying has cost as much as the start", async () => {
-    const { planning, started } = createTestPlanning({ plans: [SMALL], warm: [unsplit(8192)] });
+    const { planning, wanted } = createTestPlanning({ plans: [SMALL], warm: [unsplit(8192)] });
     const overpaid: number[] = [];
-    while (started.length === 0 && overpaid.length < 100) {
+    while (wanted.length === 0 && overpaid.length < 100) {
       const { reasons } = await planning.choose(QUERY, 0);
       const [own, running] = reasons?.candidates ?? [];
       const atStart = evaluate({ ...planning.problemOf(QUERY), isCold: false }, { plan: SMALL, devices: "cpu" });
       overpaid.push((running?.cost ?? 0) - atStart.cost);
       const startCost = (own?.cost ?? 0) - atStart.cost;
       const total = overpaid.reduce((a, b) => a + b, 0);
-      expect(started.length > 0).toBe(total >= startCost);
+      expect(wanted.length > 0).toBe(total >= startCost);
     }
-    expect(started).toEqual([SMALL]);
+    expect(wanted).toEqual([SMALL]);
     expect(overpaid.length).toBeGreaterThan(1);
   });
 });
 
 describe("running functions that miss an objective", () => {
-  it("serve while better ones start, where a start would miss another", async () => {
+  it("serve until better ones are there, where a start would miss another", async () => {
     // At the start LARGE takes more than 900 ms to the first token, running it keeps both.
     const slo = { ttftMs: 900, tpotMs: 12 };
-    const { planning, started } = createTestPlanning({ plans: [LARGE], warm: [SMALL], slo, policy: "best-effort" });
+    const { planning, wanted } = createTestPlanning({ plans: [LARGE], warm: [SMALL], slo, policy: "best-effort" });
     const { reasons } = await planning.choose(QUERY, 0);
     expect(reasons?.candidates.map(({ feasible }) => feasible)).toEqual([false, false]);
-    expect(started).toEqual(reasons?.source === "warm" ? [LARGE] : []);
+    expect(wanted).toEqual(reasons?.source === "warm" ? [LARGE] : []);
+  });
+});
+
+describe("functions that served last", () => {
+  const MARGIN = 1.3;
+  const profile = { ...tinyProfile, spread: { ttft: MARGIN, tpot: MARGIN } };
+  const costOf = (plan: Plan): number => {
+    const workload = { promptTokens: QUERY.promptTokens, outputTokens: QUERY.maxTokens - 1 };
+    return evaluate({ ...tinyProblem, profile, workload }, { plan, devices: "cpu" }).cost;
+  };
+  // Beyond four processors nothing gets faster: more memory only costs more.
+  const [CHEAP, DEARER, DEAREST] = [unsplit(4096), unsplit(4608), unsplit(6144)] as const;
+
+  it("serve on while another plan's gain is within what its prediction is unsure of", async () => {
+    expect(costOf(DEARER)).toBeLessThan(MARGIN * costOf(CHEAP));
+    const { planning, wanted } = createTestPlanning({ plans: [DEARER, CHEAP], warm: [DEARER, CHEAP], profile });
+    await planning.start({ ...QUERY, promptTokens: 1 });
+    for (let i = 0; i < 50; i++) expect((await planning.choose(QUERY, 0)).plan).toBe(DEARER);
+    expect(wanted).toEqual([]);
+  });
+
+  it("make way for a gain beyond it", async () => {
+    expect(costOf(DEAREST)).toBeGreaterThan(MARGIN * costOf(CHEAP));
+    const { planning } = createTestPlanning({ plans: [DEAREST, CHEAP], warm: [DEAREST, CHEAP], profile });
+    await planning.start({ ...QUERY, promptTokens: 1 });
+    expect((await planning.choose(QUERY, 0)).plan).toBe(CHEAP);
+  });
+
+  it("make way at once where they miss an objective", async () => {
+    const slo = { ttftMs: null, tpotMs: MARGIN * 12 };
+    const { planning } = createTestPlanning({
+      plans: [SMALL, LARGE],
+      warm: [SMALL, LARGE],
+      slo,
+      profile,
+      policy: "best-effort",
+    });
+    await planning.start({ ...QUERY, promptTokens: 1 });
+    expect((await planning.choose(QUERY, 0)).plan).toBe(LARGE);
+  });
+
+  it("are not replaced by a start for a gain that is not certain", async () => {
+    const { planning, wanted } = createTestPlanning({ plans: [CHEAP], warm: [DEARER], profile, prices: FREE_STARTS });
     await planning.choose(QUERY, 0);
-    // One start at a time.
-    expect(started.length).toBeLessThanOrEqual(1);
+    for (let i = 0; i < 50; i++) await planning.choose(QUERY, 0);
+    expect(wanted).toEqual([]);
   });
 });
 
@@ -219,48 +318,65 @@ describe("objectives that cannot be met", () => {
   });
 
   it("by a cold start alone do not spoil the plan for later requests", async () => {
-    const { planning, problems } = createTestPlanning({ slo: { ttftMs: 100, tpotMs: null }, policy: "best-effort" });
+    const { planning, problems } = createTestPlanning({ slo: { ttftMs: 800, tpotMs: null }, policy: "best-effort" });
     await planning.choose(QUERY, 0);
     expect(problems.map(({ isCold }) => isCold)).toEqual([false, true]);
   });
 });
 
-describe("the margin", () => {
-  it("follows how predictions turn out", async () => {
+describe("predictions", () => {
+  it("have a margin for what they are unsure of", async () => {
     const { planning } = createTestPlanning();
-    for (let i = 0; i < 30; i++) {
-      const choice = await planning.choose(QUERY, 0);
-      const { tpotMs = 0, ttftMs = 0, prefillMs = 0 } = choice.reasons?.predicted ?? {};
-      // As the gateway sees it, not as the function does: the profile is right.
-      const timings = { queueMs: 5, prefillMs, ttftMs: 2 * ttftMs + 5, tpotMs };
-      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as RequestTrace);
-    }
-    expect(planning.problemOf(QUERY).margin.ttft).toBeCloseTo(2, 6);
-    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(1, 6);
+    await serveMany(planning, 30, { slower: { ttft: 2 } });
+    const { unsplit: margin } = planning.problemOf(QUERY).margin;
+    expect(margin.ttft).toBeCloseTo(2, 6);
+    expect(margin.tpot).toBeCloseTo(1, 6);
   });
 
-  it("is not for what is always so: predictions become right instead", async () => {
+  it("become right where they are always wrong, and need no margin for it", async () => {
     const { planning } = createTestPlanning();
-    const plain = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
-    for (let i = 0; i < 300; i++) {
-      const choice = await planning.choose(QUERY, 0);
-      const timings = { queueMs: 0, prefillMs: 2 * plain.prefillMs, ttftMs: null, tpotMs: 3 * plain.tpotMs };
-      planning.observe(choice, { timings, faults: { lostReplicas: 0, mainRestarts: 0 } } as unknown as RequestTrace);
-    }
-    const corrected = evaluate(planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
-    expect(corrected.prefillMs).toBeCloseTo(2 * plain.prefillMs, 6);
-    expect(corrected.tpotMs).toBeCloseTo(3 * plain.tpotMs, 6);
-    expect(planning.problemOf(QUERY).margin.tpot).toBeCloseTo(1, 6);
+    const placement = { plan: SMALL, devices: "cpu" } as const;
+    const plain = evaluate(planning.problemOf(QUERY), placement);
+    await serveMany(planning, 30, { slower: { prefill: 2, decode: 3 } });
+    const problem = planning.problemOf(QUERY);
+    expect(evaluate(problem, placement).prefillMs).toBeCloseTo(2 * plain.prefillMs, 6);
+    expect(evaluate(problem, placement).tpotMs).toBeCloseTo(3 * plain.tpotMs, 6);
+    expect(problem.margin.unsplit.tpot).toBeCloseTo(1, 6);
   });
 
-  it("learns nothing from requests that lost functions", async () => {
+  it("of split plans are not those of unsplit ones", async () => {
     const { planning } = createTestPlanning();
-    for (let i = 0; i < 30; i++) {
-      const choice = await planning.choose(QUERY, 0);
-      const timings = { queueMs: 0, prefillMs: 1e6, ttftMs: 1e6, tpotMs: 1e6 };
-      planning.observe(choice, { timings, faults: { lostReplicas: 1, mainRestarts: 0 } } as RequestTrace);
-    }
-    expect(planning.problemOf(QUERY).margin).toEqual({ ttft: 1, tpot: 1 });
+    await serveMany(planning, 30, { slower: { prefill: 2, decode: 3 } });
+    const { profile, margin } = planning.problemOf(QUERY);
+    expect(profile.split).toEqual(tinyProfile.split);
+    expect(margin.split).toEqual(tinyProfile.spread);
+  });
+
+  const slow = { slower: { prefill: 9, decode: 9 } };
+  it.each<[string, Partial<RequestTrace>]>([
+    ["lost functions", { faults: { lostReplicas: 1, mainRestarts: 0 } as RequestTrace["faults"] }],
+    ["waited for a start", { bill: { items: [{ phase: "cold-start" }] } as unknown as RequestTrace["bill"] }],
+    ["were cut short", { finishReason: "cancelled" }],
+  ])("learn nothing from requests that %s", async (_, trace) => {
+    const { planning } = createTestPlanning();
+    await serveMany(planning, 30, { ...slow, trace });
+    expect(planning.problemOf(QUERY).profile).toEqual(tinyProfile);
+    expect(planning.problemOf(QUERY).margin.unsplit).toEqual(tinyProfile.spread);
+  });
+
+  it("learn nothing from functions that still warm up", async () => {
+    const { planning } = createTestPlanning();
+    for (let i = 0; i < 10; i++) await serve(planning, { ...slow, trace: { completionTokens: 10 } });
+    expect(planning.problemOf(QUERY).profile).toEqual(tinyProfile);
+    for (let i = 0; i < 5; i++) await serve(planning, { slower: { decode: 2 }, trace: { completionTokens: 10 } });
+    expect(planning.problemOf(QUERY).profile).not.toEqual(tinyProfile);
+  });
+
+  it("learn nothing from requests beside a start", async () => {
+    const { planning, background } = createTestPlanning();
+    background.isUnderWay = true;
+    await serveMany(planning, 30, slow);
+    expect(planning.problemOf(QUERY).profile).toEqual(tinyProfile);
   });
 });
 

@@ -1,6 +1,5 @@
 import { toDemand } from "../planner/demand.ts";
 import type { ModelSizes, PlanningProblem } from "../planner/problem.ts";
-import type { Margin } from "../planner/slo-margin.ts";
 import { uniformMatrix } from "../predictor/activation-matrix.ts";
 import { countTokens } from "../predictor/count-tokens.ts";
 import { decodeSamples } from "../predictor/similar-prompts.ts";
@@ -14,7 +13,7 @@ export type ProblemBase = Pick<PlanningProblem, "sizes" | "profile" | "prices" |
 const USUAL_OUTPUT = 256;
 
 /** What there is to decide for a request whose functions have to be started. */
-export function toProblem(base: ProblemBase, query: PlanQuery, margin: Margin): PlanningProblem {
+export function toProblem(base: ProblemBase, query: PlanQuery, margin: PlanningProblem["margin"]): PlanningProblem {
   const { sizes } = base;
   const { promptTokens, maxTokens, expectation } = query;
   const matrix = expectation?.forecast.matrix ?? uniformMatrix(sizes);

@@ -56,3 +56,8 @@ export interface RequestTrace {
   readonly peakMemoryMb: number | null;
   readonly bill: Bill;
 }
+
+/** Whether any function was started for a request, or before it for nobody else. */
+export function hadColdStart({ bill }: Pick<RequestTrace, "bill">): boolean {
+  return bill.items.some(({ phase }) => phase === "cold-start");
+}

@@ -5,6 +5,8 @@ import type { LlamaBatch, LlamaContext, LlamaModel, ThreadPool } from "./signatu
 
 export interface LlamaReferenceOptions {
   readonly contextLength: number;
+  /** Sequences that {@link LlamaReference.decodeEach} takes. Defaults to 1. */
+  readonly sequences?: number;
   /** Tokens computed at once in prefill. */
   readonly batch: number;
   readonly threads: number;
@@ -23,6 +25,8 @@ export class LlamaReference implements Disposable {
   readonly #tokens: Int32Array;
   readonly #positions: Int32Array;
   readonly #wantsLogits: Uint8Array;
+  /** By row of the batch: the sequence it belongs to. */
+  readonly #sequences: readonly Int32Array[];
 
   constructor(native: Native, path: string, options: LlamaReferenceOptions) {
     this.#llama = loadLlama(native);
@@ -39,7 +43,10 @@ export class LlamaReference implements Disposable {
     this.#tokens = new Int32Array(view(this.#batch.token, options.batch * 4));
     this.#positions = new Int32Array(view(this.#batch.pos, options.batch * 4));
     this.#wantsLogits = new Uint8Array(view(this.#batch.logits, options.batch));
-    this.#assignSequence(options.batch);
+    new Int32Array(view(this.#batch.n_seq_id, options.batch * 4)).fill(1);
+    const places = new BigUint64Array(view(this.#batch.seq_id, options.batch * 8));
+    this.#sequences = Array.from({ length: options.batch }, (_, row) => new Int32Array(view(places[row] ?? 0n, 4)));
+    for (const sequence of this.#sequences) sequence[0] = 0;
   }
 
   /** Computes tokens at consecutive positions. → logits of the last, [vocabulary], overwritten by the next call */
@@ -52,15 +59,31 @@ export class LlamaReference implements Disposable {
     return new Float32Array(view(logits, this.vocabularySize * 4));
   }
 
+  /** The next token of sequences 0, 1, …, all at the same position, in one batch. */
+  decodeEach(tokens: readonly number[], position: number): void {
+    for (const [i, token] of tokens.entries()) {
+      this.#assign(i, i);
+      this.#tokens[i] = token;
+      this.#positions[i] = position;
+      this.#wantsLogits[i] = 1;
+    }
+    this.#compute(tokens.length);
+    for (const row of tokens.keys()) this.#assign(row, 0);
+  }
+
   /** Forgets every token. */
   clear(): void {
     this.#llama.llama_memory_clear(this.#llama.llama_get_memory(this.#context), false);
   }
 
-  #createContext(path: string, { contextLength, batch, threads, pool }: LlamaReferenceOptions): LlamaContext {
+  #createContext(
+    path: string,
+    { contextLength, sequences = 1, batch, threads, pool }: LlamaReferenceOptions,
+  ): LlamaContext {
     const context = this.#llama.llama_init_from_model(this.#model, {
       ...this.#llama.llama_context_default_params(),
-      n_ctx: contextLength,
+      n_ctx: contextLength * sequences,
+      n_seq_max: sequences,
       n_batch: batch,
       n_ubatch: batch,
       n_threads: threads,
@@ -71,11 +94,8 @@ export class LlamaReference implements Disposable {
     return context;
   }
 
-  #assignSequence(batch: number): void {
-    new Int32Array(view(this.#batch.n_seq_id, batch * 4)).fill(1);
-    for (const sequence of new BigUint64Array(view(this.#batch.seq_id, batch * 8)).subarray(0, batch)) {
-      new Int32Array(view(sequence, 4))[0] = 0;
-    }
+  #assign(row: number, sequence: number): void {
+    (this.#sequences[row] as Int32Array)[0] = sequence;
   }
 
   #decodeBatch(tokens: readonly number[], position: number): void {
@@ -84,7 +104,11 @@ export class LlamaReference implements Disposable {
       this.#positions[i] = position + i;
       this.#wantsLogits[i] = i === tokens.length - 1 ? 1 : 0;
     }
-    const status = this.#llama.llama_decode(this.#context, { ...this.#batch, n_tokens: tokens.length });
+    this.#compute(tokens.length);
+  }
+
+  #compute(tokens: number): void {
+    const status = this.#llama.llama_decode(this.#context, { ...this.#batch, n_tokens: tokens });
     if (status !== 0) throw callFailed("llama_decode", `status ${status}`);
   }
 

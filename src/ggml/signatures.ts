@@ -44,6 +44,7 @@ export interface LlamaModelParameters {
 
 export interface LlamaContextParameters {
   n_ctx: number;
+  n_seq_max: number;
   n_batch: number;
   n_ubatch: number;
   n_threads: number;

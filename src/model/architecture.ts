@@ -129,7 +129,7 @@ export interface Gate {
   readonly input: Tensor;
   /** Chosen experts, most probable first: [k, tokens], a view of the full sort. */
   readonly chosen: Tensor;
-  /** Their weights in the sum: [k, tokens] */
+  /** Their weights in the sum: [k, tokens], the result of an operation, not a view. */
   readonly weights: Tensor;
 }
 

@@ -1,6 +1,5 @@
 import type { Architecture } from "./architecture.ts";
 import { routedExperts } from "./blocks/experts.ts";
-import { gatedFeedForward } from "./blocks/feed-forward.ts";
 import { topKGate } from "./blocks/gate.ts";
 import { groupedQuery, headWidthOf } from "./blocks/grouped-query.ts";
 import { readRope } from "./blocks/rope.ts";

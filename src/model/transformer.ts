@@ -66,7 +66,7 @@ export function composeTransformer(keys: ModelKeys, parts: TransformerParts): Tr
       return residualScale === 1 ? output : g.scale(output, residualScale);
     },
     gate: gate.gate,
-    shared: shared && shared.part.apply,
+    shared: shared?.part.apply ?? null,
     chosenExperts: experts.chosenExperts,
     oneExpert: experts.oneExpert,
     head: (g, weights, x) => head(g, weights, x, parts),
@@ -95,8 +95,7 @@ function readHyperParameters(keys: ModelKeys, parts: TransformerParts): HyperPar
     hidden: keys.count("embedding_length"),
     ...attention.shape,
     window,
-    experts: keys.count("expert_count"),
-    expertsPerToken: keys.count("expert_used_count"),
+    ...readExpertCounts(keys),
     sharedExperts: shared?.count ?? 0,
     expertWidth: parts.expertWidth,
     sharedWidth: shared?.width ?? 0,
@@ -105,6 +104,13 @@ function readHyperParameters(keys: ModelKeys, parts: TransformerParts): HyperPar
     vocabulary: requireTensor(keys.file, "token_embd.weight").shape[1] ?? 0,
     contextLength: keys.count("context_length"),
   };
+}
+
+function readExpertCounts(keys: ModelKeys): Pick<HyperParameters, "experts" | "expertsPerToken"> {
+  const experts = keys.count("expert_count");
+  const expertsPerToken = keys.count("expert_used_count");
+  if (expertsPerToken <= experts) return { experts, expertsPerToken };
+  throw keys.invalid("expert_used_count", `is ${expertsPerToken}, more than the ${experts} experts`);
 }
 
 function modelWeights(

@@ -212,7 +212,7 @@ describe("a model with a device", () => {
 
 describe("objectives", () => {
   const violations = (slo: PlanningProblem["slo"], margin = { ttft: 1, tpot: 1 }) =>
-    evaluatePlan({ ...tinyProblem, slo, margin }, []).violations;
+    evaluatePlan({ ...tinyProblem, slo, margin: { ...tinyProblem.margin, unsplit: margin } }, []).violations;
 
   it("are met up to the limit", () => {
     expect(violations({ ttftMs: 3030, tpotMs: 11 })).toEqual([]);
@@ -232,6 +232,19 @@ describe("objectives", () => {
     expect(violations({ ttftMs: 3030, tpotMs: 11 }, { ttft: 2, tpot: 1 })).toEqual([
       { objective: "ttft", limitMs: 3030, expectedMs: 6060 },
     ]);
+  });
+});
+
+describe("the margin", () => {
+  it("is that of the plan's own kind", () => {
+    const margin = { unsplit: { ttft: 1, tpot: 3 }, split: { ttft: 2, tpot: 1 } };
+    const strict = { ...tinyProblem, slo: { ttftMs: 1, tpotMs: 1 }, margin };
+    const ratios = (layers: readonly LayerPlan[]): number[] => {
+      const evaluation = evaluatePlan(strict, layers);
+      return evaluation.violations.map(({ objective, expectedMs }) => expectedMs / evaluation[`${objective}Ms`]);
+    };
+    expect(ratios([])).toEqual([1, 3]);
+    expect(ratios(split([2, 3]))).toEqual([2, 1]);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   prefillLayerTime,
 } from "./layer-time.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
+import { kindOf } from "./plan-kind.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
 import { expectedBilledMs, rateOf } from "./rates.ts";
 import { countRemoteRows } from "./remote-rows.ts";
@@ -36,10 +37,11 @@ export function evaluate(
   placement: Placement,
   remoteShares: RemoteShares = countedShares(problem),
 ): Evaluation {
-  const { workload, profile, margin, slo } = problem;
+  const { workload, profile, slo } = problem;
   const { plan, devices } = placement;
-  const isSplit = plan.layers.some(({ remote }) => remote.length > 0);
-  const times = isSplit ? splitTimes(profile, devices) : mainTimes(profile, devices);
+  const kind = kindOf(plan);
+  const margin = problem.margin[kind];
+  const times = kind === "split" ? splitTimes(profile, devices) : mainTimes(profile, devices);
   const vcpus = toVcpus(plan.specMain.memoryMb);
   const swapMs = (n: number): number =>
     devices === "mix" ? profile.swap.fixedMs + n * profile.swap.perHiddenStateMs : 0;

@@ -8,7 +8,7 @@ import { decideSplit } from "./joint/decide-split.ts";
 import { LayerDemand } from "./joint/layer-demand.ts";
 import { type MainFunction, mainFunction } from "./joint/main-function.ts";
 import { OptionGrid } from "./joint/option-grid.ts";
-import { OptionTimes } from "./joint/option-times.ts";
+import { OptionTerms } from "./joint/option-terms.ts";
 import type { Planner } from "./planner.ts";
 import type { PlanningProblem } from "./problem.ts";
 
@@ -20,11 +20,11 @@ import type { PlanningProblem } from "./problem.ts";
 export const exact: Planner = {
   name: "exact",
   *plan(problem) {
-    const times = new OptionTimes(allOptions(problem));
+    const terms = new OptionTerms(allOptions(problem));
     const decisions: (Decision | null)[] = [];
     for (const planner of UNSPLIT) decisions.push(yield* planner.plan(problem));
     for (const isKept of [true, false]) {
-      for (const memoryMb of problem.specs.main) decisions.push(yield* bestOf(times, memoryMb, isKept));
+      for (const memoryMb of problem.specs.main) decisions.push(yield* bestOf(terms, memoryMb, isKept));
       const found = decisions.filter((decision) => decision !== null);
       if (found.some(({ feasible }) => feasible)) return chooseCheapest(found);
     }
@@ -57,16 +57,16 @@ function allOptions(problem: PlanningProblem): OptionGrid {
 }
 
 /** @param isKept whether only what meets the objectives is of interest */
-function* bestOf(times: OptionTimes, memoryMb: number, isKept: boolean): Generator<void, Decision | null, void> {
-  const { problem, demands } = times.grid;
+function* bestOf(terms: OptionTerms, memoryMb: number, isKept: boolean): Generator<void, Decision | null, void> {
+  const { problem, demands } = terms.grid;
   const { profile } = problem;
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
   const budget = budgetOf(problem, main);
-  yield* times.fill(main);
+  yield* terms.fill(main, budget);
   let partials: Partial[] = [
     { cost: 0, tokenMs: 0, prefillMs: 0, unsavedMb: budget.savedMb, longestStartMs: 0, options: [] },
   ];
-  const layers = [...demands.keys()].map((layer) => undominated(layerOptions(times, budget, layer), problem));
+  const layers = [...demands.keys()].map((layer) => undominated(layerOptions(terms, layer), problem));
   for (const [layer, own] of layers.entries()) {
     const joined = partials.flatMap((partial) => own.map((option) => join(partial, option, problem)));
     const rest = leastOf(layers.slice(layer + 1));
@@ -77,7 +77,7 @@ function* bestOf(times: OptionTimes, memoryMb: number, isKept: boolean): Generat
   }
   const fitting = partials.filter(({ unsavedMb }) => unsavedMb <= 0);
   const finalists = areStartsAlone(problem) ? best(fitting, (partial) => meritOf(problem, main, partial)) : fitting;
-  return yield* decideSplit(times.grid, memoryMb, finalists);
+  return yield* decideSplit(terms.grid, memoryMb, finalists);
 }
 
 /** Starts that slow each other down are no sum or maximum of the layers' own. */
@@ -86,20 +86,16 @@ function areStartsAlone({ isCold, profile }: PlanningProblem): boolean {
 }
 
 /** Times that no objective asks for are 0: beyond their cost they decide nothing. */
-function layerOptions({ grid, decodeMs, prefillMs }: OptionTimes, budget: Budget, layer: number): Partial[] {
+function layerOptions({ grid, cost, tokenMs, prefillMs }: OptionTerms, layer: number): Partial[] {
   const { slo, workload } = grid.problem;
   const isTpotAsked = slo.tpotMs !== null && workload.outputTokens > 0;
   const first = grid.firstOf(layer);
   const options = Array.from({ length: grid.firstOf(layer + 1) - first }, (_, i) => first + i);
   return options
-    .filter((at) => Number.isFinite(grid.cost[at]))
+    .filter((at) => Number.isFinite(cost[at]))
     .map((at) => ({
-      cost:
-        (grid.cost[at] as number) +
-        budget.tokenPrice * (decodeMs[at] as number) +
-        budget.prefillPrice * (prefillMs[at] as number) -
-        budget.savedPrice * grid.rowOf(at).savedMb,
-      tokenMs: isTpotAsked ? (decodeMs[at] as number) : 0,
+      cost: cost[at] as number,
+      tokenMs: isTpotAsked ? (tokenMs[at] as number) : 0,
       prefillMs: slo.ttftMs === null ? 0 : (prefillMs[at] as number),
       unsavedMb: -grid.rowOf(at).savedMb,
       longestStartMs: slo.ttftMs === null ? 0 : (grid.longestStartMs[at] as number),
@@ -168,8 +164,8 @@ function meritOf(problem: PlanningProblem, main: MainFunction, partial: Partial)
   const coldStartMs = isCold ? Math.max(partial.longestStartMs, fixedMs + perMb * localMb) : 0;
   const ttftMs = profile.overhead.gatewayMs + coldStartMs + main.prefillMs + partial.prefillMs;
   const tpotMs = problem.workload.outputTokens === 0 ? 0 : main.tokenMs + partial.tokenMs;
-  const ttft = (margin.ttft * ttftMs) / (slo.ttftMs ?? Number.POSITIVE_INFINITY);
-  const tpot = (margin.tpot * tpotMs) / (slo.tpotMs ?? Number.POSITIVE_INFINITY);
+  const ttft = (margin.split.ttft * ttftMs) / (slo.ttftMs ?? Number.POSITIVE_INFINITY);
+  const tpot = (margin.split.tpot * tpotMs) / (slo.tpotMs ?? Number.POSITIVE_INFINITY);
   return { miss: Math.max(1, ttft, tpot), cost: partial.cost };
 }
 

@@ -1,6 +1,7 @@
 import type { Decision, Violation } from "./evaluation.ts";
 import { mainNeedMb } from "./memory-needs.ts";
 import type { Plan } from "./plan.ts";
+import { kindOf } from "./plan-kind.ts";
 import { type Planner, planNow } from "./planner.ts";
 import type { ModelSizes, PlanningProblem, Slo } from "./problem.ts";
 import { worstViolation } from "./violation.ts";
@@ -72,7 +73,9 @@ function without(slo: Slo, objective: Violation["objective"]): Slo {
   return { ...slo, [`${objective}Ms`]: null };
 }
 
-function objectives({ slo, margin }: PlanningProblem, { evaluation }: Decision): ObjectiveReport[] {
+function objectives(problem: PlanningProblem, { placement, evaluation }: Decision): ObjectiveReport[] {
+  const { slo } = problem;
+  const margin = problem.margin[kindOf(placement.plan)];
   return (["ttft", "tpot"] as const).flatMap((objective) => {
     const limitMs = slo[`${objective}Ms`];
     if (limitMs === null) return [];
@@ -124,7 +127,7 @@ function toAlternative(
   // Planned without objectives, judged with them.
   const violations = (["ttft", "tpot"] as const).flatMap((objective): Violation[] => {
     const limitMs = slo[`${objective}Ms`];
-    const expectedMs = margin[objective] * evaluation[`${objective}Ms`];
+    const expectedMs = margin[kindOf(plan)][objective] * evaluation[`${objective}Ms`];
     return limitMs === null || expectedMs <= limitMs ? [] : [{ objective, limitMs, expectedMs }];
   });
   return { name, mainMb: plan.specMain.memoryMb, remoteExperts, cost: evaluation.cost, violations };

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { evaluate } from "./evaluate.ts";
 import type { Decision, Placement } from "./evaluation.ts";
 import { infeasible } from "./infeasible.ts";
+import { bothKinds } from "./plan-kind.ts";
 import type { PlanningProblem } from "./problem.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
 
@@ -24,7 +25,7 @@ describe("why there is no plan", () => {
   });
 
   it("says which margin is in it", () => {
-    const problem = { ...tinyProblem, slo: { ttftMs: null, tpotMs: 2 }, margin: { ttft: 1, tpot: 1.2 } };
+    const problem = { ...tinyProblem, slo: { ttftMs: null, tpotMs: 2 }, margin: bothKinds({ ttft: 1, tpot: 1.2 }) };
     expect(infeasible(problem, decide(problem)).message).toContain("13.2 ms (with a margin of 20 %), with");
   });
 

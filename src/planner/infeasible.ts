@@ -2,6 +2,7 @@ import { type RemoeError, remoeError } from "../core/errors.ts";
 import { splitDevices } from "./evaluate.ts";
 import type { Decision } from "./evaluation.ts";
 import { expertsNeedMb, mainNeedMb } from "./memory-needs.ts";
+import { kindOf } from "./plan-kind.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
 import { worstViolation } from "./violation.ts";
 
@@ -16,12 +17,13 @@ export function infeasible(problem: PlanningProblem, best: Decision | null): Rem
   const binding = worstViolation(best?.evaluation.violations ?? []);
   if (best === null || binding === null) return tooLarge(problem);
   const { objective, limitMs, expectedMs } = binding;
-  const share = Math.round((problem.margin[objective] - 1) * 100);
+  const { plan } = best.placement;
+  const share = Math.round((problem.margin[kindOf(plan)][objective] - 1) * 100);
   const margin = share > 0 ? ` (with a margin of ${share} %)` : "";
   return remoeError("PLAN_INFEASIBLE", {
     objective: NAMES[objective],
     limit: formatMs(limitMs),
-    best: `${formatMs(expectedMs)}${margin}, with a main function of ${best.placement.plan.specMain.memoryMb} MiB`,
+    best: `${formatMs(expectedMs)}${margin}, with a main function of ${plan.specMain.memoryMb} MiB`,
   });
 }
 

@@ -1,6 +1,8 @@
 import type { PriceBook } from "../ledger/price-book.ts";
 import type { ActivationMatrix } from "../predictor/example.ts";
 import type { CostProfile } from "./cost-profile.ts";
+import type { ByKind } from "./plan-kind.ts";
+import type { Margin } from "./slo-margin.ts";
 
 /** Everything a planner decides from. Plain data: equal problems have equal plans. */
 export interface PlanningProblem {
@@ -13,8 +15,8 @@ export interface PlanningProblem {
   readonly slo: Slo;
   /** Whether the plan's functions have to be started for this request. */
   readonly isCold: boolean;
-  /** What predictions are multiplied with before they are held against the objectives; at least 1. */
-  readonly margin: { readonly ttft: number; readonly tpot: number };
+  /** What predictions are multiplied with before they are held against the objectives. */
+  readonly margin: ByKind<Margin>;
 }
 
 /** A model's shape and weight. Memory is in MiB, as in specs. */

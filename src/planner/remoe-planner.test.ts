@@ -3,6 +3,7 @@ import { createRandom } from "../core/random.ts";
 import type { Decision } from "./evaluation.ts";
 import { exact } from "./exact.ts";
 import { paper } from "./paper-planner.ts";
+import { kindOf } from "./plan-kind.ts";
 import { planNow } from "./planner.ts";
 import type { PlanningProblem, Slo } from "./problem.ts";
 import { remoe } from "./remoe-planner.ts";
@@ -25,8 +26,10 @@ function randomSlo(problem: PlanningProblem, seed: number): Slo {
   const { evaluation } = plan(problem);
   const least = (slo: Slo) => planNow(exact, { ...problem, slo })?.evaluation ?? evaluation;
   const between = (low: number, high: number): number => low + (high - low) * random() ** 2 * 1.2;
-  const ttftMs = 1.001 * between(least({ ttftMs: 1e-3, tpotMs: null }).ttftMs, evaluation.ttftMs) * problem.margin.ttft;
-  const tpotMs = 1.001 * between(least({ ttftMs: null, tpotMs: 1e-3 }).tpotMs, evaluation.tpotMs) * problem.margin.tpot;
+  const ttftMs =
+    1.001 * between(least({ ttftMs: 1e-3, tpotMs: null }).ttftMs, evaluation.ttftMs) * problem.margin.split.ttft;
+  const tpotMs =
+    1.001 * between(least({ ttftMs: null, tpotMs: 1e-3 }).tpotMs, evaluation.tpotMs) * problem.margin.split.tpot;
   return { ttftMs: random() < 0.25 ? null : ttftMs, tpotMs: random() < 0.25 ? null : tpotMs };
 }
 
@@ -141,10 +144,22 @@ describe("Remoe's planner", () => {
       const cold = randomInstance(seed, { isCold: true });
       const free = plan(cold);
       expect(free.evaluation.coldStartMs).toBeGreaterThan(0);
-      const slo = { ttftMs: 0.97 * cold.margin.ttft * free.evaluation.ttftMs, tpotMs: null };
+      const slo = { ttftMs: 0.97 * cold.margin.split.ttft * free.evaluation.ttftMs, tpotMs: null };
       const found = plan({ ...cold, slo });
       if (!found.feasible) continue;
-      expect(found.evaluation.ttftMs * cold.margin.ttft).toBeLessThanOrEqual(slo.ttftMs);
+      expect(found.evaluation.ttftMs * cold.margin.split.ttft).toBeLessThanOrEqual(slo.ttftMs);
     }
+  });
+
+  it("splits no further than split plans are sure to keep the objectives, and not at all where none is", () => {
+    const free = randomInstance(13, { isCold: false });
+    const { tpotMs } = plan(free).evaluation;
+    const withMargin = (tpot: number): Decision => {
+      const { unsplit } = free.margin;
+      const slo = { ttftMs: null, tpotMs: 1.5 * tpotMs };
+      return plan({ ...free, slo, margin: { unsplit, split: { ttft: 1, tpot } } });
+    };
+    expect([1, 5].map((tpot) => kindOf(withMargin(tpot).placement.plan))).toEqual(["split", "unsplit"]);
+    expect([1, 5].map((tpot) => withMargin(tpot).feasible)).toEqual([true, true]);
   });
 });

@@ -19,7 +19,7 @@ import { timeAt } from "./speed-curve.ts";
 export function* sizeLayers(problem: PlanningProblem, plan: Plan, gpuMemoryMb: number): Generator<void, Plan, void> {
   const { profile, slo, margin } = problem;
   const tokenMs = timeAt(profile.split.decodeToken, toVcpus(plan.specMain.memoryMb));
-  const limitMs = slo.tpotMs === null ? Number.POSITIVE_INFINITY : slo.tpotMs / margin.tpot;
+  const limitMs = slo.tpotMs === null ? Number.POSITIVE_INFINITY : slo.tpotMs / margin.split.tpot;
   const swapMs = profile.swap.fixedMs + profile.swap.perHiddenStateMs;
   const judged: SizeOption[][] = [];
   for (const layer of plan.layers) {

@@ -7,32 +7,44 @@ function observed(ratios: readonly number[]): SloMargin {
   return margin;
 }
 
+const AS_PROFILED = { prefill: 1, decode: 1 };
 const rising = Array.from({ length: 99 }, (_, i) => 1 + i / 100);
 
 describe("the margin before objectives", () => {
-  it("is the profile's until enough requests have run, for each objective by itself", () => {
-    expect(observed([]).current).toEqual({ ttft: 1.5, tpot: 1.2 });
-    expect(observed(Array(18).fill(3)).current.tpot).toBe(1.2);
-    expect(observed(Array(19).fill(3)).current).toEqual({ ttft: 1.5, tpot: 3 });
+  it("is the profile's at first, for each objective by itself", () => {
+    expect(observed([]).over(AS_PROFILED)).toEqual({ ttft: 1.5, tpot: 1.2 });
+    expect(observed([3]).over(AS_PROFILED)).toEqual({ ttft: 1.5, tpot: 3 });
+  });
+
+  it("is the greatest ratio, and no less than the profile's, while there are too few for a quantile", () => {
+    expect(observed([1, 1.1]).over(AS_PROFILED).tpot).toBe(1.2);
+    expect(observed([1, 3, 1.1]).over({ prefill: 1, decode: 2 }).tpot).toBe(1.5);
+    expect(observed([...Array(17).fill(1), 3]).over(AS_PROFILED).tpot).toBe(3);
+    expect(observed([...Array(18).fill(1), 1.05]).over(AS_PROFILED).tpot).toBe(1.05);
   });
 
   it("is the ⌈(n + 1) 0.95⌉-th smallest ratio, of 99 the 95th", () => {
-    expect(observed(rising).current.tpot).toBeCloseTo(1.94, 12);
-    expect(observed(rising.toReversed()).current.tpot).toBeCloseTo(1.94, 12);
+    expect(observed(rising).over(AS_PROFILED).tpot).toBeCloseTo(1.94, 12);
+    expect(observed(rising.toReversed()).over(AS_PROFILED).tpot).toBeCloseTo(1.94, 12);
   });
 
   it("never makes a prediction smaller", () => {
-    expect(observed(Array(50).fill(0.5)).current.tpot).toBe(1);
-    expect(new SloMargin({ ttft: 0.5, tpot: 1 }).current.ttft).toBe(1);
+    expect(observed(Array(50).fill(0.5)).over(AS_PROFILED).tpot).toBe(1);
+    expect(new SloMargin({ ttft: 0.5, tpot: 1 }).over(AS_PROFILED).ttft).toBe(1);
+  });
+
+  it("is what remains above a corrected prediction", () => {
+    expect(observed(rising).over({ prefill: 1, decode: 1.5 }).tpot).toBeCloseTo(1.94 / 1.5, 12);
+    expect(observed(rising).over({ prefill: 1, decode: 3 }).tpot).toBe(1);
   });
 
   it("forgets what is long ago", () => {
-    expect(observed([...Array(100).fill(9), ...Array(200).fill(1.1)]).current.tpot).toBeCloseTo(1.1);
+    expect(observed([...Array(100).fill(9), ...Array(200).fill(1.1)]).over(AS_PROFILED).tpot).toBeCloseTo(1.1);
   });
 
   it("learns nothing from what was not predicted", () => {
     const margin = observed([]);
     for (let i = 0; i < 50; i++) margin.observe("tpot", { predictedMs: 0, measuredMs: 5 });
-    expect(margin.current.tpot).toBe(1.2);
+    expect(margin.over(AS_PROFILED).tpot).toBe(1.2);
   });
 });

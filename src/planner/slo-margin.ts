@@ -1,4 +1,5 @@
 import { quantile } from "../core/stats.ts";
+import type { TimeFactors } from "./time-correction.ts";
 
 /** By how much measured times are above predicted ones, as factors; at least 1. */
 export interface Margin {
@@ -20,8 +21,9 @@ const CAPACITY = 200;
 const LEAST = 19;
 
 /**
- * The factor to multiply predicted times with so that the measured ones stay below in 95 of 100 requests: the profile's
- * at first, then the split-conformal quantile of measured / predicted over the last requests.
+ * The factor to multiply predicted times with so that the measured ones stay below in 95 of 100 requests: the
+ * split-conformal quantile of measured / predicted over the last requests; while there are too few for it, the greatest
+ * of them, and at least the profile's.
  */
 export class SloMargin {
   readonly #initial: Margin;
@@ -31,10 +33,15 @@ export class SloMargin {
     this.#initial = initial;
   }
 
-  get current(): Margin {
-    return { ttft: this.#margin("ttft"), tpot: this.#margin("tpot") };
+  /**
+   * Over predictions that are corrected by these factors: all past requests are judged by what is known of the profile
+   * now, so that what they taught it does not count as uncertainty.
+   */
+  over({ prefill, decode }: TimeFactors): Margin {
+    return { ttft: this.#margin("ttft", prefill), tpot: this.#margin("tpot", decode) };
   }
 
+  /** `predictedMs` as the profile says, not corrected. */
   observe(objective: keyof Margin, { predictedMs, measuredMs }: Outcome): void {
     if (predictedMs <= 0) return;
     const ratios = this.#ratios[objective];
@@ -42,11 +49,11 @@ export class SloMargin {
     if (ratios.length > CAPACITY) ratios.shift();
   }
 
-  #margin(objective: keyof Margin): number {
+  #margin(objective: keyof Margin, factor: number): number {
     const ratios = this.#ratios[objective];
     const n = ratios.length;
-    if (n < LEAST) return Math.max(1, this.#initial[objective]);
+    if (n < LEAST) return Math.max(1, this.#initial[objective], ...ratios.map((ratio) => ratio / factor));
     const rank = Math.ceil((n + 1) * CONFIDENCE);
-    return Math.max(1, quantile(ratios, (rank - 1) / (n - 1)));
+    return Math.max(1, quantile(ratios, (rank - 1) / (n - 1)) / factor);
   }
 }

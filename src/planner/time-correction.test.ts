@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { evaluate } from "./evaluate.ts";
+import { timeAt } from "./speed-curve.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
 import { correctTimes, TimeCorrection } from "./time-correction.ts";
 
@@ -11,7 +12,7 @@ function observed(ratios: readonly number[]): TimeCorrection {
 
 describe("a correction of a profile's times", () => {
   it("changes nothing until some requests have run", () => {
-    expect(observed([3, 3, 3, 3]).factors).toEqual({ prefill: 1, decode: 1 });
+    expect(observed([3, 3]).factors).toEqual({ prefill: 1, decode: 1 });
   });
 
   it("is the median of measured / predicted, phase by phase", () => {
@@ -25,13 +26,24 @@ describe("a correction of a profile's times", () => {
     expect(correction.factors.decode).toBeCloseTo(0.8, 12);
   });
 
-  it("multiplies prefill and decode of an evaluation, and leaves starts alone", () => {
+  it("multiplies prefill and decode of plans of its kind, and leaves starts alone", () => {
     const placement = { plan: { specMain: { memoryMb: 2048 }, layers: [] }, devices: "cpu" } as const;
     const problem = { ...tinyProblem, isCold: true };
-    const profile = correctTimes(problem.profile, { prefill: 1.5, decode: 2 });
+    const profile = correctTimes(problem.profile, {
+      unsplit: { prefill: 1.5, decode: 2 },
+      split: { prefill: 7, decode: 9 },
+    });
     const [plain, corrected] = [evaluate(problem, placement), evaluate({ ...problem, profile }, placement)];
     expect(corrected.prefillMs).toBeCloseTo(1.5 * plain.prefillMs, 9);
     expect(corrected.tpotMs).toBeCloseTo(2 * plain.tpotMs, 9);
     expect(corrected.coldStartMs).toBe(plain.coldStartMs);
+  });
+
+  it("does as much to main and expert functions of a split plan", () => {
+    const factors = { unsplit: { prefill: 7, decode: 9 }, split: { prefill: 1.5, decode: 2 } };
+    const { split, remote } = correctTimes(tinyProblem.profile, factors);
+    expect(timeAt(split.decodeToken, 1)).toBeCloseTo(2 * timeAt(tinyProblem.profile.split.decodeToken, 1), 12);
+    expect(timeAt(remote.decodeRow, 1)).toBeCloseTo(2 * timeAt(tinyProblem.profile.remote.decodeRow, 1), 12);
+    expect(timeAt(remote.prefillRow, 1)).toBeCloseTo(1.5 * timeAt(tinyProblem.profile.remote.prefillRow, 1), 12);
   });
 });

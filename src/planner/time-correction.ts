@@ -1,5 +1,6 @@
 import { median } from "../core/stats.ts";
 import type { CostProfile, ExpertTimes, MainTimes } from "./cost-profile.ts";
+import type { ByKind } from "./plan-kind.ts";
 import type { Outcome } from "./slo-margin.ts";
 import { scaleCurve } from "./speed-curve.ts";
 
@@ -12,7 +13,7 @@ export interface TimeFactors {
 /** Requests remembered: enough for a steady median, few enough to follow how busy the machine is. */
 const CAPACITY = 64;
 /** Fewer say more about themselves than about the next request. */
-const LEAST = 5;
+const LEAST = 3;
 
 /**
  * Learns how far a profile is off on the requests that are served: other prompts, another neighbourhood and tracing make
@@ -39,16 +40,19 @@ export class TimeCorrection {
   }
 }
 
-/** The profile with everything that functions do taking so much longer, or shorter; calls and starts stay as they are. */
-export function correctTimes(profile: CostProfile, factors: TimeFactors): CostProfile {
-  const main = (times: MainTimes): MainTimes => correctMain(times, factors);
+/**
+ * The profile with everything that functions do taking so much longer, or shorter, in plans of each kind; calls and
+ * starts stay as they are.
+ */
+export function correctTimes(profile: CostProfile, { unsplit, split }: ByKind<TimeFactors>): CostProfile {
+  const whole = (times: MainTimes | null): MainTimes | null => times && correctMain(times, unsplit);
   return {
     ...profile,
-    cpu: main(profile.cpu),
-    mix: profile.mix && main(profile.mix),
-    gpu: profile.gpu && main(profile.gpu),
-    split: main(profile.split),
-    remote: correctExperts(profile.remote, factors),
+    cpu: correctMain(profile.cpu, unsplit),
+    mix: whole(profile.mix),
+    gpu: whole(profile.gpu),
+    split: correctMain(profile.split, split),
+    remote: correctExperts(profile.remote, split),
   };
 }
 

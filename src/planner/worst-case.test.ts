@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { evaluate, splitDevices } from "./evaluate.ts";
 import { largestPlan } from "./largest-plan.ts";
 import { hoeffdingBound } from "./load-bound.ts";
+import { bothKinds } from "./plan-kind.ts";
 import type { PlanningProblem } from "./problem.ts";
 import { randomProblem } from "./testing/random-problem.ts";
 import { tinyProblem, toSets } from "./testing/tiny-problem.ts";
@@ -54,7 +55,7 @@ describe("the worst case of a placement", () => {
     const slow: PlanningProblem = {
       ...tinyProblem,
       slo: { ttftMs: 1, tpotMs: 1 },
-      margin: { ttft: 2, tpot: 1.5 },
+      margin: bothKinds({ ttft: 2, tpot: 1.5 }),
       demand: { matrix: tinyProblem.demand.matrix, sets: [toSets([[0, 1], 1]), toSets([[0, 1], 1])] },
     };
     const { bound, placement } = place(slow, 0.5);

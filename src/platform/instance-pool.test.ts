@@ -12,6 +12,7 @@ const MAIN: FunctionSpec = {
     role: "main",
     model: "tiny.gguf",
     contextLength: 64,
+    parallel: 1,
     threads: 1,
     numerics: "default",
     device: null,
@@ -27,6 +28,7 @@ const EXPERTS: FunctionSpec = {
   program: { role: "experts", model: "tiny.gguf", threads: 1, experts: [[1, 2], []] },
 };
 const SHARED: FunctionSpec = { ...EXPERTS, concurrency: 2 };
+const ROOMY: FunctionSpec = { ...EXPERTS, concurrency: 3 };
 const CRASH: Exit = { reason: "crashed", description: "it was ended by SIGSEGV" };
 
 function createTestPlatform(options: PlatformOptions = {}) {
@@ -104,6 +106,31 @@ describe("acquire", () => {
       ["experts.1", 0],
       ["experts.2", 0],
     ]);
+  });
+
+  it("prefers the fullest instance with room, so that the others can expire", async () => {
+    const { lease, platform } = createTestPlatform();
+    const [first, second] = [await lease(ROOMY), await lease(ROOMY), await lease(ROOMY)];
+    for (let i = 0; i < 2; i++) await lease(ROOMY);
+    first.release();
+    second.release();
+    expect(platform.list().map(({ leases }) => leases)).toEqual([1, 2]);
+    expect((await lease(ROOMY)).instanceId).toBe("experts.2");
+    expect((await lease(ROOMY)).instanceId).toBe("experts.1");
+  });
+
+  it("prefers an instance that is ready to one that would be fuller but still starts", async () => {
+    const { platform, start } = createTestPlatform();
+    const acquired = [...Array(5)].map(() => platform.acquire(ROOMY));
+    start(0).becomeReady();
+    const leases = await Promise.all(acquired.slice(0, 3));
+    leases[0]?.release();
+    leases[1]?.release();
+    expect(platform.list().map(({ state, leases: count }) => [state, count])).toEqual([
+      ["leased", 1],
+      ["starting", 0],
+    ]);
+    expect((await platform.acquire(ROOMY)).instanceId).toBe("experts.1");
   });
 
   it("joins a start under way that will have room; one lease reports the cold start", async () => {
@@ -235,6 +262,42 @@ describe("the end of an instance", () => {
     expect((await lease(MAIN)).instanceId).toBe("main.2");
   });
 
+  it("by one lease's discarding is told to all, happens once, and leads to one other instance", async () => {
+    const { platform, start, launcher } = createTestPlatform();
+    const acquired = [platform.acquire(SHARED), platform.acquire(SHARED)];
+    start(0).becomeReady();
+    const leases = await Promise.all(acquired);
+    for (const lease of leases) lease.discard();
+    const others = [platform.acquire(SHARED), platform.acquire(SHARED)];
+    start(0).end();
+    expect(await Promise.all(leases.map(({ exited }) => exited))).toEqual([STOPPED, STOPPED]);
+    start(1).becomeReady();
+    expect((await Promise.all(others)).map(({ instanceId }) => instanceId)).toEqual(["experts.2", "experts.2"]);
+    expect(launcher.starts.map(({ stops }) => stops)).toEqual([[0], []]);
+  });
+
+  it("is hastened by a shorter deadline, and never put off", async () => {
+    const { platform, lease, start } = createTestPlatform();
+    const [first, second] = [await lease(SHARED), await lease(SHARED)];
+    const closing = platform.close(300);
+    first.discard();
+    second.discard();
+    start(0).end();
+    await closing;
+    expect(start(0).stops).toEqual([300, 0]);
+  });
+
+  it("does not come while another has a lease, which keeps nothing from being idle afterwards", async () => {
+    const { platform, lease, time } = createTestPlatform({ keepAliveMs: 1_000 });
+    const [first, second] = [await lease(SHARED), await lease(SHARED)];
+    first.release();
+    time.advance(5_000);
+    expect(states(platform)).toEqual(["experts.1 leased"]);
+    second.release();
+    time.advance(400);
+    expect((await lease(SHARED)).idleMs).toBe(400);
+  });
+
   it("is not hastened by a lease that is given back twice", async () => {
     const { platform, lease } = createTestPlatform();
     const [first] = [await lease(SHARED), await lease(SHARED)];
@@ -344,25 +407,19 @@ describe("close", () => {
 });
 
 describe("whatever happens in whatever order", () => {
-  type Action = "acquire" | "acquire shared" | "ready" | "release" | "discard" | "crash" | "time passes";
-  const actions = fc.array(
-    fc.record({
-      action: fc.constantFrom<Action[]>(
-        "acquire",
-        "acquire shared",
-        "ready",
-        "release",
-        "discard",
-        "crash",
-        "time passes",
-      ),
-      pick: fc.nat(),
-    }),
-    { maxLength: 60 },
-  );
+  const SPECS = { main: MAIN, shared: SHARED, roomy: { ...ROOMY, name: "roomy" } };
+  type Action = keyof typeof SPECS | "give up" | "ready" | "release" | "discard" | "crash" | "stopped" | "time passes";
+  /** Often enough that instances become ready, and idle. */
+  const often: readonly Action[] = ["ready", "release", "release", "release", "stopped", "time passes", "time passes"];
+  const seldom: readonly Action[] = ["main", "shared", "roomy", "give up", "discard", "crash"];
+  const actions = fc.array(fc.record({ action: fc.constantFrom(...often, ...seldom), pick: fc.nat() }), {
+    minLength: 20,
+    maxLength: 100,
+    size: "max",
+  });
 
-  it("no limit is exceeded, and every acquire is answered in the end", async () => {
-    await fc.assert(fc.asyncProperty(actions, playAndCheck), { seed: 3, numRuns: 200 });
+  it("no limit is exceeded, idle time and cold starts are told once, all is answered and nothing is left", async () => {
+    await fc.assert(fc.asyncProperty(actions, playAndCheck), { seed: 3, numRuns: 300 });
   });
 
   async function playAndCheck(script: readonly { readonly action: Action; readonly pick: number }[]): Promise<void> {
@@ -372,38 +429,73 @@ describe("whatever happens in whatever order", () => {
       await settled();
       const instances = stage.platform.list();
       expect(instances.length).toBeLessThanOrEqual(3);
-      expect(instances.filter(({ name, leases }) => leases > (name === "main" ? 1 : 2))).toEqual([]);
+      for (const { id, name, leases } of instances) {
+        expect(leases).toBe(stage.leasesOf(id));
+        expect(leases).toBeLessThanOrEqual({ main: 1, experts: 2, roomy: 3 }[name] ?? 0);
+      }
     }
     while (stage.unanswered() > 0) await stage.bringToAnEnd();
+    expect(stage.toldIdle.map(({ told }) => told)).toEqual(stage.toldIdle.map(({ seen }) => seen));
+    expect(stage.coldStarts).toHaveLength(new Set(stage.coldStarts).size);
+    await stage.close();
+    expect(stage.platform.list()).toEqual([]);
   }
 
   function createStage() {
-    const { platform, launcher, time } = createTestPlatform({ maxInstances: 3, keepAliveMs: 10 });
-    const leases: Lease[] = [];
-    let unanswered = 0;
+    const { platform, launcher, time } = createTestPlatform({ maxInstances: 3, keepAliveMs: 60 });
+    const held: Lease[] = [];
+    const all: Lease[] = [];
+    const clients = new Set<AbortController>();
+    /** Seen from outside: how long each instance has been idle since its last lease. */
+    const idleMs = new Map<string, number>();
+    const toldIdle: { readonly told: number; readonly seen: number }[] = [];
+    const coldStarts: string[] = [];
     const acquire = async (spec: FunctionSpec): Promise<void> => {
-      unanswered += 1;
-      leases.push(await platform.acquire(spec));
-      unanswered -= 1;
+      const client = new AbortController();
+      clients.add(client);
+      const lease = await platform.acquire(spec, client.signal).catch(() => null);
+      clients.delete(client);
+      if (lease === null) return;
+      held.push(lease);
+      all.push(lease);
+      if (lease.coldStart !== null) coldStarts.push(lease.instanceId);
+      toldIdle.push({ told: lease.idleMs, seen: idleMs.get(lease.instanceId) ?? 0 });
+      idleMs.delete(lease.instanceId);
     };
-    const takeLease = (pick: number): Lease | undefined => leases.splice(pick % Math.max(1, leases.length), 1)[0];
+    const pass = (ms: number): void => {
+      for (const { id, state } of platform.list()) if (state === "idle") idleMs.set(id, (idleMs.get(id) ?? 0) + ms);
+      time.advance(ms);
+    };
+    const takeLease = (pick: number): Lease | undefined => held.splice(pick % Math.max(1, held.length), 1)[0];
     const recentStart = (pick: number): ScriptedStart | undefined => launcher.starts.at(-1 - (pick % 3));
+    const endStopped = (): void => {
+      for (const start of launcher.starts.filter(({ stops }) => stops.length > 0)) start.end();
+    };
     const play: Record<Action, (pick: number) => void> = {
-      acquire: () => void acquire(MAIN),
-      "acquire shared": () => void acquire(SHARED),
+      main: () => void acquire(SPECS.main),
+      shared: () => void acquire(SPECS.shared),
+      roomy: () => void acquire(SPECS.roomy),
+      "give up": (pick) => [...clients][pick % Math.max(1, clients.size)]?.abort(STOPPED),
       ready: (pick) => recentStart(pick)?.becomeReady(),
       release: (pick) => takeLease(pick)?.release(),
       discard: (pick) => takeLease(pick)?.discard(),
       crash: (pick) => recentStart(pick)?.end(CRASH),
-      "time passes": (pick) => time.advance(pick % 20),
+      stopped: endStopped,
+      "time passes": (pick) => pass(pick % 40),
     };
     const bringToAnEnd = async (): Promise<void> => {
-      for (const lease of leases.splice(0)) lease.release();
+      for (const lease of held.splice(0)) lease.release();
       for (const start of launcher.starts) start.becomeReady();
-      for (const start of launcher.starts.filter(({ stops }) => stops.length > 0)) start.end();
+      endStopped();
       await settled();
     };
-    return { platform, play, bringToAnEnd, unanswered: () => unanswered };
+    const close = async (): Promise<void> => {
+      const closed = platform.close(0);
+      for (const start of launcher.starts) start.end();
+      await Promise.all([closed, ...all.map(({ exited }) => exited)]);
+    };
+    const leasesOf = (id: string): number => held.filter(({ instanceId }) => instanceId === id).length;
+    return { platform, play, bringToAnEnd, close, leasesOf, toldIdle, coldStarts, unanswered: () => clients.size };
   }
 });
 

@@ -31,9 +31,10 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Makes a platform of something that can start instances: it keeps them warm, shares them by lease and stops those
- * nobody needs. An acquire is answered by the most recently used warm instance with room, else by a start under way
- * that will have room, else by a new start; at the limit of instances an idle one makes place, else acquires wait
- * their turn.
+ * nobody needs. An acquire is answered by a warm instance with room, else by a start under way that will have room, else
+ * by a new start; at the limit of instances an idle one makes place, else acquires wait their turn. Among several the
+ * fullest is taken, then the most recently used: work that is done together costs less, and the others may go idle and
+ * expire.
  */
 export function createPlatform(launcher: Launcher, options: PlatformOptions = {}): Platform {
   return new InstancePool(launcher, options);
@@ -82,7 +83,8 @@ class InstancePool implements Platform {
 
   isWarm(spec: FunctionSpec): boolean {
     const key = this.#keyOf(spec);
-    return this.#mostRecent((each) => each.key === key && each.hasRoom && each.launched !== null) !== null;
+    const found = this.#find(key);
+    return found !== null && found.launched !== null;
   }
 
   list(): readonly InstanceReport[] {
@@ -113,7 +115,7 @@ class InstancePool implements Platform {
   #serve(): void {
     let ending = [...this.#instances].filter(({ stopping }) => stopping).length;
     for (const waiter of this.#queue) {
-      const instance = this.#mostRecent((each) => each.key === waiter.key && each.hasRoom);
+      const instance = this.#find(waiter.key);
       if (instance !== null) this.#admit(instance, waiter);
       else if (this.#instances.size < this.#maxInstances) this.#start(waiter);
       else if (ending > 0) ending -= 1;
@@ -121,11 +123,12 @@ class InstancePool implements Platform {
     }
   }
 
-  /** Ready ones come before those that start. */
-  #mostRecent(eligible: (instance: Instance) => boolean): Instance | null {
+  /** The instance that a spec's next lease should be of. */
+  #find(key: string): Instance | null {
     let best: Instance | null = null;
     for (const instance of this.#instances) {
-      if (eligible(instance) && (best === null || instance.lastUse > best.lastUse)) best = instance;
+      const fits = instance.key === key && instance.hasRoom;
+      if (fits && (best === null || instance.isPreferredTo(best))) best = instance;
     }
     return best;
   }
@@ -246,7 +249,10 @@ class InstancePool implements Platform {
     }
   }
 
+  /** A stop under way is only ever hastened. */
   #stop(instance: Instance, deadlineMs: number): void {
+    if (deadlineMs >= instance.stopWithinMs) return;
+    instance.stopWithinMs = deadlineMs;
     instance.stopping = true;
     instance.cancelExpiry();
     if (instance.launched === null) instance.start.abort();

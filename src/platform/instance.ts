@@ -22,6 +22,8 @@ export class Instance {
   launched: LaunchedFunction | null = null;
   leases = 0;
   stopping = false;
+  /** Within how many milliseconds it was told to stop. */
+  stopWithinMs = Number.POSITIVE_INFINITY;
   /** When the last lease was given back; `null` while leased and before the first lease. */
   idleSince: number | null = null;
   /** Larger for instances used later. */
@@ -50,7 +52,19 @@ export class Instance {
   }
 
   get hasRoom(): boolean {
-    return !this.stopping && this.leases + this.waiters.size < this.spec.concurrency;
+    return !this.stopping && this.load < this.spec.concurrency;
+  }
+
+  /** Leases, and those that will be when it has started. */
+  get load(): number {
+    return this.leases + this.waiters.size;
+  }
+
+  /** Whether an acquire should rather get this instance than another. */
+  isPreferredTo(other: Instance): boolean {
+    const [ready, otherReady] = [this.launched !== null, other.launched !== null];
+    if (ready !== otherReady) return ready;
+    return this.load === other.load ? this.lastUse > other.lastUse : this.load > other.load;
   }
 
   report(): InstanceReport {

@@ -9,7 +9,7 @@ export interface FunctionSpec {
   readonly memoryMb: number;
   /** Enforced once the function is ready; starting is not slowed down. */
   readonly vcpus: number;
-  /** Leases an instance may have at the same time. */
+  /** Leases an instance may have at the same time, at least one. */
   readonly concurrency: number;
 }
 
@@ -48,15 +48,15 @@ export interface Lease {
   readonly spec: FunctionSpec;
   readonly endpoint: string;
   readonly pid: number | null;
-  /** `null` when the instance was warm. */
+  /** `null` when the instance was warm, or when the start is another lease's. */
   readonly coldStart: ColdStart | null;
-  /** How long the instance had been kept warm without a lease, in milliseconds; 0 for a new one. */
+  /** How long the instance had been kept warm without any lease, in milliseconds; 0 for a new one. */
   readonly idleMs: number;
-  /** Settles when the instance has ended. */
+  /** Settles when the instance has ended, for everyone who has or had a lease. */
   readonly exited: Promise<Exit>;
-  /** Gives the instance back: it stays warm for the keep-alive time. */
+  /** Gives the lease back: after the last one the instance stays warm for the keep-alive time. */
   release(): void;
-  /** Gives it back as broken: it is killed and never leased again. */
+  /** Gives it back as broken: the instance is killed, whoever else has it, and never leased again. */
   discard(): void;
 }
 
@@ -69,7 +69,7 @@ export interface Platform {
   /** For reports: `local`, `docker`, … */
   readonly name: string;
   /**
-   * A warm instance of an equal spec, else a new one. Specs are compared once per object: do not change them.
+   * A warm instance of an equal spec with room, else a new one. Specs are compared once per object: do not change them.
    * @throws FUNCTION_START_FAILED, FUNCTION_OUT_OF_MEMORY, the function's own error (e.g. FUNCTION_MEMORY_TOO_SMALL),
    *   SHUTTING_DOWN after `close`, or the signal's reason
    */

@@ -57,7 +57,7 @@ export class FunctionBench {
 
   constructor(options: FunctionBenchOptions) {
     this.#options = options;
-    this.#connect = connectMains(options.secret);
+    this.#connect = connectMains(options.secret, options.clock);
   }
 
   /** A main function that holds the experts of all layers but some. */
@@ -87,7 +87,7 @@ export class FunctionBench {
     let firstTokenMs = 0;
     const request = {
       ...prompt,
-      requestId: randomUUID(),
+      generationId: randomUUID(),
       replayTokens: [],
       sampling: GREEDY,
       stopTokens: [],

@@ -21,6 +21,7 @@ async function measure(signal: AbortSignal, onProgress: (text: string) => void =
     layers,
     experts,
     contextLength: 256,
+    parallel: 1,
     numerics: "default",
     device: null,
     threads: null,

@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import { benchEngine, type Comparison, type EngineBenchmark } from "../../../bench/engine.ts";
-import type { Spread } from "../../core/stats.ts";
+import { benchEngine, type EngineBenchmark } from "../../../bench/engine.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
+import { comparisonHeader, comparisonRow, formatSpeed } from "../describe-comparison.ts";
 import { flag } from "../flag.ts";
 import { printJson } from "../print-json.ts";
 import { formatTable } from "../table.ts";
@@ -54,31 +54,16 @@ async function run({ model, threads, rounds, prompt, neighbour, out, json }: Ben
 
 function describe(result: EngineBenchmark): string {
   const rows = [
-    ["", "Remoe tok/s", "libllama tok/s", "ratio", "quartiles"],
-    row("decode", result.decode),
-    ...result.prefillByLength.map((prefill) => row(`prefill ${prefill.tokens}`, prefill)),
+    comparisonHeader,
+    comparisonRow("decode", result.decode),
+    ...result.prefillByLength.map((prefill) => comparisonRow(`prefill ${prefill.tokens}`, prefill)),
   ];
   const { logits, defaultNumerics, machine, load } = result;
   return [
     formatTable(rows),
     `exact numerics: max |Δ logit| ${logits.maxAbsDiff} over ${logits.tokens} tokens, greedy ${logits.greedyEqual ? "equal" : "different"}`,
-    `default numerics: KL ${number(defaultNumerics.klPerToken.median)} nats a token (median), greedy agreement ${(100 * defaultNumerics.greedyAgreement).toFixed(1)} %`,
+    `default numerics: KL ${formatSpeed(defaultNumerics.klPerToken.median)} nats a token (median), greedy agreement ${(100 * defaultNumerics.greedyAgreement).toFixed(1)} %`,
     `${result.threads} threads on ${machine.cores} × ${machine.processor}, load average ${load.map((value) => value.toFixed(2)).join(" → ")}${result.neighbour ? ", with a busy neighbour" : ""}`,
     "",
   ].join("\n");
-}
-
-function row(name: string, { remoe, llama, ratio }: Comparison): string[] {
-  const quartiles = ({ p25, p75 }: Spread): string => `${p25.toFixed(2)}–${p75.toFixed(2)}`;
-  return [
-    name,
-    number(remoe.tokensPerSecond.median),
-    number(llama.tokensPerSecond.median),
-    ratio.median.toFixed(3),
-    quartiles(ratio),
-  ];
-}
-
-function number(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

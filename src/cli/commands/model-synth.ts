@@ -33,8 +33,8 @@ export function defineModelSynth(command: Command): void {
       `
 Examples:
   remoe model synth --shape tiny --quant Q8_0 --out tiny.gguf
-  remoe model synth --shape olmoe-1b-7b --quant Q4_K --out olmoe.gguf
-  remoe model synth --shape qwen3-30b-a3b --quant Q4_K --layers 4 --out qwen3-4-layers.gguf`,
+  remoe model synth --shape deepseek-v2-lite --quant Q4_K_M --out deepseek.gguf
+  remoe model synth --shape mixtral-8x7b --quant Q4_K_M --layers 4 --out mixtral-4-layers.gguf`,
     )
     .action(synth);
 }

@@ -9,6 +9,7 @@ import { BASELINES } from "../../planner/baselines/baselines.ts";
 import type { Decision } from "../../planner/evaluation.ts";
 import { type Explanation, explain } from "../../planner/explain.ts";
 import { infeasible } from "../../planner/infeasible.ts";
+import { bothKinds, kindOf } from "../../planner/plan-kind.ts";
 import { planNow } from "../../planner/planner.ts";
 import type { PlanningProblem } from "../../planner/problem.ts";
 import { remoe } from "../../planner/remoe-planner.ts";
@@ -103,7 +104,7 @@ async function readProblem(flags: PlanFlags): Promise<PlanningProblem> {
   const program = toModelProgram(file, { contextLength: flags.context });
   const base = problemBase({ profile, slo: toSlo(flags) }, { file, program, priceBook: readPriceBook(flags.prices) });
   const query = await readQuery(flags, file, program.contextLength);
-  return { ...toProblem(base, query, base.profile.spread), isCold: flags.warm !== true };
+  return { ...toProblem(base, query, bothKinds(base.profile.spread)), isCold: flags.warm !== true };
 }
 
 async function readQuery(flags: PlanFlags, file: GgufFile, contextLength: number): Promise<PlanQuery> {
@@ -141,7 +142,7 @@ function toText({ problem, decision, reasons, baselines }: Planned, { explain: i
 
 function toJson({ problem, decision, reasons, baselines, error }: Planned): object {
   const { placement, evaluation, feasible } = decision;
-  const { profile, prices, workload, margin } = problem;
+  const { profile, prices, workload } = problem;
   return {
     ...placement.plan,
     devices: placement.devices,
@@ -152,7 +153,7 @@ function toJson({ problem, decision, reasons, baselines, error }: Planned): obje
     binding: reasons.binding,
     explanation: reasons,
     workload,
-    margin,
+    margin: problem.margin[kindOf(placement.plan)],
     profile: { kind: profile.kind, machine: profile.machine, date: profile.date, model: profile.model },
     prices: { name: prices.name, currency: prices.currency, asOf: prices.asOf },
   };

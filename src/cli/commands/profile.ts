@@ -1,10 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { remoeError } from "../../core/errors.ts";
 import { readGguf } from "../../gguf/read.ts";
-import { readTransformer } from "../../model/registry.ts";
 import { profileModel } from "../../profile/profile-model.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
@@ -12,9 +10,9 @@ import { createNamedPlatform, PLATFORMS, type PlatformName } from "../create-nam
 import { describeProfile } from "../describe-profile.ts";
 import { flag } from "../flag.ts";
 import { watchInterruption } from "../interruption.ts";
+import { toModelProgram } from "../model-program.ts";
 import { printJson } from "../print-json.ts";
 import { createProgress } from "../progress.ts";
-import { chooseContext } from "../served-model.ts";
 
 interface ProfileFlags {
   readonly model?: string;
@@ -78,17 +76,7 @@ async function measure({ model, context, platform: name, quick }: ProfileFlags, 
   const path = model ?? bundledModel();
   if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
   const file = readGguf(path);
-  const { layers, experts, contextLength: trained } = readTransformer(file).hyper;
-  const program = {
-    model: path,
-    layers,
-    experts,
-    contextLength: chooseContext(trained, context),
-    numerics: "default",
-    device: null,
-    threads: null,
-    processors: availableParallelism(),
-  } as const;
+  const program = toModelProgram(file, { contextLength: context });
   const secret = randomBytes(32).toString("hex");
   const platform = await createNamedPlatform(name, { secret });
   const progress = createProgress();

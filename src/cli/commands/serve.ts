@@ -18,7 +18,7 @@ interface ServeFlags extends SystemFlags {
   readonly allowUnprotected?: boolean;
   readonly corsOrigins: readonly string[];
   readonly bodyLimit: number;
-  readonly maxConcurrency: number;
+  readonly maxConcurrency?: number;
   readonly maxQueue: number;
   readonly drainTimeout: number;
   readonly logLevel: LogLevel;
@@ -41,6 +41,7 @@ const EXAMPLES = `
 Examples:
   remoe serve
   remoe serve --model model.gguf --alias my-model --port 0
+  remoe serve --parallel 4
   REMOE_API_KEY=secret remoe serve --host 0.0.0.0 --log-format json`;
 
 function addListenFlags(command: Command): void {
@@ -67,7 +68,10 @@ function addListenFlags(command: Command): void {
 function addLimitFlags(command: Command): void {
   command
     .addOption(
-      flag("--max-concurrency <n>", "requests that run at the same time", { parse: wholeNumber(1), initial: 1 }),
+      flag("--max-concurrency <n>", "requests that run at the same time, in as many main functions as they need", {
+        parse: wholeNumber(1),
+        initially: "what one main function computes, see --parallel",
+      }),
     )
     .addOption(flag("--max-queue <n>", "requests that may wait", { parse: wholeNumber(0), initial: 64 }))
     .addOption(
@@ -86,7 +90,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const options = toServingOptions(flags);
   const admission = new Admission({
     clock: () => performance.now(),
-    concurrency: flags.maxConcurrency,
+    concurrency: flags.maxConcurrency ?? flags.parallel,
     queueLimit: flags.maxQueue,
   });
   const signal = watchInterruption();

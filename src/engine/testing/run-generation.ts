@@ -1,5 +1,5 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
-import { vi } from "vitest";
 import { Sampler } from "../../model/sampler.ts";
 import { GREEDY } from "../../model/sampling.ts";
 import type { Engine } from "../engine.ts";
@@ -31,26 +31,26 @@ export async function runGeneration(
   { remote, finish, signal = new AbortController().signal, ...options }: GenerationOptions = {},
 ): Promise<Generation> {
   const request = { ...DEFAULTS, promptTokens, ...options };
-  using recorded = recordLogits();
+  const logits: Float32Array[] = [];
   const events: TokenEvent[] = [];
-  for await (const event of engine.generate(request, { signal, finish, remote })) {
-    if (event.type === "token") events.push(event);
-    else return { tokens: events.map(({ token }) => token), events, logits: recorded.logits, done: event };
-  }
-  throw new Error("the generation ended without a done event");
+  return recording.run(logits, async () => {
+    for await (const event of engine.generate(request, { signal, finish, remote })) {
+      if (event.type === "token") events.push(event);
+      else return { tokens: events.map(({ token }) => token), events, logits, done: event };
+    }
+    throw new Error("the generation ended without a done event");
+  });
 }
 
+/** The logits of the generation that is running, of several at once each its own. */
+const recording = new AsyncLocalStorage<Float32Array[]>();
 const { chooseToken } = Sampler.prototype;
 
 /** Every choice of a token passes the sampler, which is where logits are seen without a door of their own. */
-function recordLogits(): Disposable & { readonly logits: Float32Array[] } {
-  const logits: Float32Array[] = [];
-  const spy = vi.spyOn(Sampler.prototype, "chooseToken").mockImplementation(function (this: Sampler, choice) {
-    logits.push(choice.logits.slice());
-    return chooseToken.call(this, choice);
-  });
-  return { logits, [Symbol.dispose]: () => spy.mockRestore() };
-}
+Sampler.prototype.chooseToken = function (this: Sampler, choice) {
+  recording.getStore()?.push(choice.logits.slice());
+  return chooseToken.call(this, choice);
+};
 
 /** A digest that is equal only for equal bits: tells -0 from 0, and compares faster than the numbers. */
 export function bitsOf(logits: readonly Float32Array[]): string {

@@ -29,6 +29,7 @@ export const { main: testMain } = toFunctionSpecs(testPlan, {
   layers: 1,
   experts: 4,
   contextLength: 200,
+  parallel: 1,
   numerics: "default",
   device: null,
   threads: 1,

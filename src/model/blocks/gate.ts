@@ -44,7 +44,10 @@ export function readGroups(keys: ModelKeys): ExpertGroups | null {
   if (count <= 1) return null;
   const used = keys.count("expert_group_used_count");
   const experts = keys.count("expert_count");
-  if (used <= count && experts % count === 0) return { count, used };
+  const each = experts / count;
+  // A group is judged by its two best experts.
+  const isEven = Number.isInteger(each) && each >= 2;
+  if (isEven && used <= count && used * each >= keys.count("expert_used_count")) return { count, used };
   throw keys.invalid("expert_group_count", `is ${count}, which ${experts} experts or ${used} used groups do not fit`);
 }
 
@@ -83,7 +86,8 @@ function gate(g: GraphBuilder, scope: BlockScope, h: Tensor, context: GateContex
   const picked = g.pick(scores, chosen, experts, k);
   const shares = scoring === "softmax-chosen" ? g.softmax(picked) : picked;
   const normed = isNormalised ? g.normaliseRows(shares) : shares;
-  return { input, chosen, weights: scale === 1 ? normed : g.scale(normed, scale) };
+  const scaled = scale === 1 ? normed : g.scale(normed, scale);
+  return { input, chosen, weights: scaled === picked ? g.contiguous(picked) : scaled };
 }
 
 function score(g: GraphBuilder, logits: Tensor, scoring: GateOptions["scoring"]): Tensor {

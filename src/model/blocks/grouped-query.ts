@@ -3,6 +3,7 @@ import type { Tensor } from "../../ggml/signatures.ts";
 import type { BlockScope, CachedAttention, QueryKeyValue, WeightSpec } from "../architecture.ts";
 import type { ModelKeys } from "../model-keys.ts";
 import type { TensorFinder } from "../tensor-finder.ts";
+import { attention } from "./attention.ts";
 import { linear, type Norm, normalise } from "./linear.ts";
 import type { AttentionPart } from "./part.ts";
 
@@ -35,10 +36,13 @@ interface Heads {
   readonly headWidth: number;
 }
 
+/** @throws MODEL_METADATA_INVALID */
 function readHeads(keys: ModelKeys): Heads {
   const hidden = keys.count("embedding_length");
   const heads = keys.count("attention.head_count");
   const kvHeads = keys.countOr("attention.head_count_kv", heads);
+  if (heads % kvHeads !== 0)
+    throw keys.invalid("attention.head_count_kv", `is ${kvHeads}, no divisor of ${heads} heads`);
   return { hidden, heads, kvHeads, headWidth: headWidthOf(keys) };
 }
 
@@ -50,13 +54,16 @@ export function headWidthOf(keys: ModelKeys): number {
 /** Attention where groups of query heads share a key and value head (Ainslie et al., 2023). */
 export function groupedQuery(keys: ModelKeys, options: GroupedQueryOptions): AttentionPart {
   const heads = readHeads(keys);
-  const { headWidth, kvHeads } = heads;
   return {
-    shape: { heads: heads.heads, kvHeads, keyWidth: headWidth, valueWidth: headWidth, valuesInKeys: false },
+    shape: shapeOf(heads),
     weights: (tensors) => weights(tensors, heads, options),
     project: (g, scope, x, positions) => project(g, { scope, heads, options }, x, positions),
     attend: (g, scope, cached) => attend(g, { scope, heads, options }, cached),
   };
+}
+
+function shapeOf({ heads, kvHeads, headWidth }: Heads): AttentionPart["shape"] {
+  return { heads, kvHeads, keyWidth: headWidth, valueWidth: headWidth, valuesInKeys: false };
 }
 
 function weights(tensors: TensorFinder, heads: Heads, options: GroupedQueryOptions): WeightSpec[] {
@@ -132,11 +139,10 @@ function scaleOf({ heads, options }: Context): number {
   return options.scale ?? inverseRoot(heads.headWidth);
 }
 
-function attend(g: GraphBuilder, context: Context, { q, k, v, mask, tokens, byHead }: CachedAttention): Tensor {
-  const { scope, options } = context;
+function attend(g: GraphBuilder, context: Context, cached: CachedAttention): Tensor {
+  const { scope, options, heads } = context;
   const scale = options.scalesQueries === true ? 1 : scaleOf(context);
-  const scores = { mask, scale, sinks: scope.weights.find("attn_sinks") };
-  const attended = byHead ? g.attentionByHead(q, k, v, scores) : g.attention(q, k, v, scores); // [headWidth, heads, rows]
-  const output = linear(g, scope.weights, "attn_output", g.firstRows(g.joinHeads(attended), tokens));
+  const attended = attention(g, cached, shapeOf(heads), { scale, sinks: scope.weights.find("attn_sinks") });
+  const output = linear(g, scope.weights, "attn_output", g.firstRows(g.joinHeads(attended), cached.tokens));
   return options.residualScale === undefined ? output : g.scale(output, options.residualScale);
 }

@@ -3,6 +3,7 @@ import type { Tensor } from "../../ggml/signatures.ts";
 import type { BlockScope, CachedAttention, QueryKeyValue, WeightSpec } from "../architecture.ts";
 import type { ModelKeys } from "../model-keys.ts";
 import type { TensorFinder } from "../tensor-finder.ts";
+import { attention } from "./attention.ts";
 import { type Norm, normalise } from "./linear.ts";
 import type { AttentionPart } from "./part.ts";
 import { readRope } from "./rope.ts";
@@ -33,15 +34,20 @@ interface Latent {
 /** @throws MODEL_METADATA_INVALID */
 export function latentAttention(keys: ModelKeys, norm: Norm): AttentionPart {
   const latent = readLatent(keys, norm);
-  const { heads, rank, plainWidth, rotatedWidth, valueWidth, isAbsorbed } = latent;
   return {
-    shape: isAbsorbed
-      ? { heads, kvHeads: 1, keyWidth: rank + rotatedWidth, valueWidth: rank, valuesInKeys: true }
-      : { heads, kvHeads: heads, keyWidth: plainWidth + rotatedWidth, valueWidth, valuesInKeys: false },
+    shape: shapeOf(latent),
     weights: (tensors) => weights(tensors, latent),
     project: (g, scope, x, positions) => project(g, { scope, latent }, x, positions),
     attend: (g, scope, cached) => attend(g, { scope, latent }, cached),
   };
+}
+
+/** As the cache has it. */
+function shapeOf(latent: Latent): AttentionPart["shape"] {
+  const { heads, rank, plainWidth, rotatedWidth, valueWidth } = latent;
+  return latent.isAbsorbed
+    ? { heads, kvHeads: 1, keyWidth: rank + rotatedWidth, valueWidth: rank, valuesInKeys: true }
+    : { heads, kvHeads: heads, keyWidth: plainWidth + rotatedWidth, valueWidth, valuesInKeys: false };
 }
 
 function readLatent(keys: ModelKeys, norm: Norm): Latent {
@@ -177,11 +183,9 @@ function expanded(
 }
 
 function attend(g: GraphBuilder, { scope, latent }: Context, cached: CachedAttention): Tensor {
-  const { q, k, v, mask, tokens, byHead } = cached;
-  const scores = { mask, scale: latent.scale };
-  const attended = byHead ? g.attentionByHead(q, k, v, scores) : g.attention(q, k, v, scores); // [width, heads, rows]
+  const attended = attention(g, cached, shapeOf(latent), { scale: latent.scale }); // [width, heads, rows]
   const values = latent.isAbsorbed ? expandValues(g, scope, attended) : attended;
-  return g.matmul(scope.weights.get("attn_output"), g.firstRows(g.joinHeads(values), tokens));
+  return g.matmul(scope.weights.get("attn_output"), g.firstRows(g.joinHeads(values), cached.tokens));
 }
 
 /** [rank, heads, rows] → [valueWidth, heads, rows] */

@@ -33,9 +33,13 @@ export function readRope(keys: ModelKeys, mode: Rope["mode"], width: number): Ro
   const { isYarn, factor } = readScaling(keys);
   const frequencyScale = factor === 1 ? 1 : single(1 / single(factor));
   const trained = keys.count("context_length");
+  const dimensions = keys.countOr("rope.dimension_count", width);
+  if (dimensions > width || dimensions % 2 !== 0) {
+    throw keys.invalid("rope.dimension_count", `is ${dimensions}, expected an even number up to a head's ${width}`);
+  }
   return {
     mode,
-    dimensions: keys.countOr("rope.dimension_count", width),
+    dimensions,
     base: keys.numberOr("rope.freq_base", 10_000),
     trainedContext: keys.countOr("rope.scaling.original_context_length", trained),
     frequencyScale,

@@ -9,6 +9,7 @@ import { writeGguf } from "../../gguf/write.ts";
 import { modelContent } from "./model-content.ts";
 import { SYNTH_QUANTS, type SynthQuantName } from "./quants.ts";
 import type { SynthShape } from "./shape.ts";
+import { SYNTH_SHAPES } from "./shapes.ts";
 import { TINY_SHAPES, type TinyShapeName, WIDE } from "./tiny-shapes.ts";
 
 const native = loadNative();
@@ -79,4 +80,17 @@ describe("a model file", () => {
     expect(readGguf(write(TINY_SHAPES.granitemoe, "F32")).tensors.has("output.weight")).toBe(false);
     expect(readGguf(write(TINY_SHAPES.glm4moe, "F32")).tensors.has("output.weight")).toBe(true);
   });
+});
+
+it.each([
+  ["olmoe-1b-7b", 6.92],
+  ["deepseek-v2-lite", 15.71],
+  ["qwen3-30b-a3b", 30.53],
+  ["gpt-oss-20b", 20.91],
+  ["mixtral-8x7b", 46.7],
+] as const)("%s has the %f billion parameters of the published model", (name, billions) => {
+  const { tensors } = modelContent(native, SYNTH_SHAPES[name], { quant: SYNTH_QUANTS.F32, seed: 1, name });
+  const sizes = tensors.map(({ shape }) => shape.reduce((product, dimension) => product * dimension));
+  const parameters = sizes.reduce((sum, size) => sum + size, 0);
+  expect(parameters / 1e9).toBeCloseTo(billions, 2);
 });

@@ -19,7 +19,7 @@ const NUMBERS = {
 /** A first dense layer, then two with experts. */
 const AFTER_DENSE = { layers: 3, denseLayers: 1, denseWidth: 128 } as const;
 
-/** Attention over a latent state, and two shared experts, as all of DeepSeek-V2 and V3 have them. */
+/** DeepSeek-V2-Lite's parts. */
 const LATENT = {
   ...NUMBERS,
   ...AFTER_DENSE,
@@ -32,8 +32,11 @@ const LATENT = {
   keyValueMatrix: "split",
   sharedExperts: 2,
   expertsScale: 1,
+  yarn: { factor: 4, trainedContext: 128 },
+  yarnAttentionScale: 0.8,
 } as const;
 
+/** GLM-4.5-Air's parts. */
 const GLM4 = {
   ...NUMBERS,
   ...AFTER_DENSE,
@@ -44,21 +47,15 @@ const GLM4 = {
   expertsScale: 1,
 } as const;
 
-/** The smallest models of every architecture that have all its parts, for tests: a few hundred kilobytes each. */
+/** The smallest models of every architecture that have all its parts, for tests: up to 3 MB in F32. */
 export const TINY_SHAPES = {
   qwen3moe: SYNTH_SHAPES.tiny,
   qwen2moe: { ...NUMBERS, architecture: "qwen2moe", sharedWidth: 128 },
   olmoe: { ...NUMBERS, architecture: "olmoe", kvHeads: 4 },
   llama: { ...NUMBERS, architecture: "llama" },
-  /** As DeepSeek-V2-Lite. */
-  deepseek2: { ...LATENT, yarn: { factor: 4, trainedContext: 128 }, yarnAttentionScale: 0.8 },
-  /** As DeepSeek-V2-Lite was converted until 2025. */
-  "deepseek2-whole": {
-    ...LATENT,
-    keyValueMatrix: "whole",
-    yarn: { factor: 4, trainedContext: 128 },
-    yarnAttentionScale: 0.8,
-  },
+  deepseek2: LATENT,
+  /** As files were converted until 2025. */
+  "deepseek2-whole": { ...LATENT, keyValueMatrix: "whole" },
   /** As DeepSeek-V3. */
   "deepseek2-v3": {
     ...LATENT,
@@ -68,7 +65,6 @@ export const TINY_SHAPES = {
     sharedExperts: 1,
     expertsScale: 2.5,
     groupedGate: { groups: 4, groupsPerToken: 2 },
-    yarn: { factor: 4, trainedContext: 128 },
     yarnAttentionScale: 1,
   },
   "gpt-oss": {
@@ -89,9 +85,8 @@ export const TINY_SHAPES = {
     attentionScale: 0.1,
     logitScale: 6,
   },
-  /** As GLM-4.5-Air. */
   glm4moe: GLM4,
-  /** As GLM-4.5. */
+  /** As the large GLM-4.5. */
   "glm4moe-norm": { ...GLM4, queryKeyNorm: true },
   "ernie4_5-moe": {
     ...NUMBERS,

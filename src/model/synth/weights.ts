@@ -1,6 +1,6 @@
 import { createRandom } from "../../core/random.ts";
 import type { Native } from "../../ggml/library.ts";
-import { GgmlType, rowBytes } from "../../gguf/types.ts";
+import { GgmlType, rowBytes, TYPE_TRAITS } from "../../gguf/types.ts";
 import { DOMAINS, Domains, domainOf } from "./domains.ts";
 import { drawNormals } from "./draw-normals.ts";
 
@@ -63,7 +63,7 @@ export class SynthWeights {
 
   /** A gate [hidden, experts] that prefers some experts, others for every domain. */
   gate(hidden: number, experts: number): Uint8Array {
-    return Buffer.concat(this.#domainsOf(hidden).gateRows(experts).map(toBytes));
+    return concatenated(this.#domainsOf(hidden).gateRows(experts));
   }
 
   /** A matrix in chunks. A chunk is valid until the next one is asked for. */
@@ -79,11 +79,12 @@ export class SynthWeights {
   /** Token embeddings, each leaning to its domain's direction, in chunks like {@link matrix}. */
   *embedding(matrix: SynthMatrix): Iterable<Uint8Array> {
     if (isDrawn(matrix)) {
-      const places = [{ first: 0, count: matrix.columns }];
-      const domains = Array.from({ length: matrix.rows }, (_, token) => domainOf(token));
-      yield this.#quantised(matrix, this.#embeddings(matrix, domains, places));
+      const { columns, rows, deviation } = matrix;
+      const all = { first: 0, count: columns };
+      const embeddingOf = (token: number) => this.#domainsOf(columns).embedding(domainOf(token), all, deviation);
+      yield this.#quantised(matrix, concatenated(Array.from({ length: rows }, (_, token) => embeddingOf(token))));
     } else {
-      const places = matrix.columns / segmentOf(matrix.columns);
+      const places = matrix.columns / segmentOf(matrix);
       const variant = () => Math.floor(this.#random() * EMBEDDING_VARIANTS);
       const pick = (token: number, place: number) =>
         (domainOf(token) * places + place) * EMBEDDING_VARIANTS + variant();
@@ -91,8 +92,9 @@ export class SynthWeights {
     }
   }
 
-  #matrixSegments({ type, columns, deviation }: SynthMatrix): Buffer {
-    const elements = segmentOf(columns);
+  #matrixSegments(matrix: SynthMatrix): Buffer {
+    const { type, deviation } = matrix;
+    const elements = segmentOf(matrix);
     const key = JSON.stringify({ type, elements, deviation });
     const segments =
       this.#pools.get(key) ??
@@ -106,29 +108,17 @@ export class SynthWeights {
 
   /** [domain, place in the row, variant] segments */
   #embeddingSegments(matrix: SynthMatrix): Buffer {
-    const count = segmentOf(matrix.columns);
-    const domains = Array.from({ length: DOMAINS }, (_, domain) => domain);
-    const places = Array.from({ length: matrix.columns / count }, (_, place) => ({ first: place * count, count }));
-    const variants = places.flatMap((place) => new Array<typeof place>(EMBEDDING_VARIANTS).fill(place));
-    const rows = domains.length * variants.length;
-    return this.#quantised({ ...matrix, columns: count, rows }, this.#embeddings(matrix, domains, variants));
-  }
-
-  /** For every domain, the embedding's columns at every place. */
-  #embeddings(
-    { columns, deviation }: SynthMatrix,
-    domains: readonly number[],
-    places: readonly { readonly first: number; readonly count: number }[],
-  ): Float32Array {
-    const source = this.#domainsOf(columns);
-    const parts = domains.flatMap((domain) => places.map((place) => source.embedding(domain, place, deviation)));
-    const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
+    const count = segmentOf(matrix);
+    const domains = this.#domainsOf(matrix.columns);
+    const parts: Float32Array[] = [];
+    for (let domain = 0; domain < DOMAINS; domain++) {
+      for (let first = 0; first < matrix.columns; first += count) {
+        for (let variant = 0; variant < EMBEDDING_VARIANTS; variant++) {
+          parts.push(domains.embedding(domain, { first, count }, matrix.deviation));
+        }
+      }
     }
-    return all;
+    return this.#quantised({ ...matrix, columns: count, rows: parts.length }, concatenated(parts));
   }
 
   #domainsOf(hidden: number): Domains {
@@ -137,7 +127,7 @@ export class SynthWeights {
     return domains;
   }
 
-  #quantised({ type, columns, rows }: Omit<SynthMatrix, "deviation">, values: Float32Array): Buffer {
+  #quantised({ type, columns, rows }: Omit<SynthMatrix, "deviation">, values: Float32Array | Uint8Array): Buffer {
     const bytes = Buffer.alloc(rows * rowBytes(type, columns));
     const importance = NEEDS_IMPORTANCE.has(type) ? new Float32Array(columns).fill(1) : null;
     this.#ggml.ggml_quantize_chunk(type, values, bytes, 0, rows, columns, importance);
@@ -154,9 +144,10 @@ function isDrawn({ rows, columns }: SynthMatrix): boolean {
 }
 
 /** Rows joined of a pool's segments, in chunks. */
-function* joined({ type, columns, rows }: SynthMatrix, { segments, pick }: Pool): Iterable<Uint8Array> {
-  const places = columns / segmentOf(columns);
-  const segmentBytes = rowBytes(type, segmentOf(columns));
+function* joined(matrix: SynthMatrix, { segments, pick }: Pool): Iterable<Uint8Array> {
+  const { type, columns, rows } = matrix;
+  const places = columns / segmentOf(matrix);
+  const segmentBytes = rowBytes(type, segmentOf(matrix));
   const rowsPerChunk = Math.max(1, Math.floor(CHUNK_BYTES / (places * segmentBytes)));
   const chunk = Buffer.allocUnsafe(rowsPerChunk * places * segmentBytes);
   for (let first = 0; first < rows; first += rowsPerChunk) {
@@ -172,11 +163,16 @@ function* joined({ type, columns, rows }: SynthMatrix, { segments, pick }: Pool)
   }
 }
 
-/** The largest power of two up to {@link SEGMENT_ELEMENTS} that rows divide into. */
-function segmentOf(columns: number): number {
-  let elements = SEGMENT_ELEMENTS;
-  while (columns % elements !== 0) elements /= 2;
+/** The most elements, up to {@link SEGMENT_ELEMENTS}, that are whole blocks and that rows divide into. */
+function segmentOf({ type, columns }: SynthMatrix): number {
+  const { blockElements } = TYPE_TRAITS[type];
+  let elements = blockElements * Math.floor(SEGMENT_ELEMENTS / blockElements);
+  while (columns % elements !== 0 && elements > blockElements) elements -= blockElements;
   return elements;
+}
+
+function concatenated(parts: readonly Float32Array[]): Uint8Array {
+  return Buffer.concat(parts.map(toBytes));
 }
 
 function toBytes(values: Float32Array): Uint8Array {

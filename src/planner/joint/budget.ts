@@ -47,14 +47,14 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
   const billedMs = (ms: number): number => expectedBilledMs(ms, prices.rounding);
   const most = (limitMs: number | null, factor: number): number =>
     limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
-  const readyMs = most(slo.ttftMs, margin.ttft) - profile.overhead.gatewayMs - main.prefillMs;
+  const readyMs = most(slo.ttftMs, margin.split.ttft) - profile.overhead.gatewayMs - main.prefillMs;
   return {
     baseCost: (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs + main.rate.perCall,
     tokenPrice: workload.outputTokens * main.rate.perMs,
     prefillPrice: main.rate.perMs,
     savedPrice: isStartBilled ? start.perMb * main.rate.perMs : 0,
     savedMb,
-    tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.tpot) - main.tokenMs,
+    tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.split.tpot) - main.tokenMs,
     ttftMs: readyMs - cold.unsavedMs,
     readyMs,
     startShare: cold.startShare,

@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import type { OptionTimes } from "./option-times.ts";
+import type { OptionTerms } from "./option-terms.ts";
 import { PairHeap } from "./pair-heap.ts";
 import type { Relaxed } from "./relaxation.ts";
 import { type Shortlist, shortlist } from "./shortlist.ts";
@@ -13,7 +13,7 @@ export interface Combination {
 }
 
 export interface CombineInput {
-  readonly times: OptionTimes;
+  readonly terms: OptionTerms;
   readonly budget: Budget;
   readonly relaxed: Relaxed;
   /** Only what costs less is of interest. */
@@ -49,11 +49,11 @@ const TRIES = 8;
  * to be cut off, the cheapest there is is among them.
  */
 export function* combine(input: CombineInput): Generator<void, Combination[], void> {
-  const { times, budget, relaxed, beam } = input;
+  const { terms, relaxed, beam } = input;
   if (relaxed.bound >= input.below) return [];
   const shortlists: Shortlist[] = [];
-  for (const layer of times.grid.demands.keys()) {
-    shortlists.push(shortlist({ times, budget, relaxed }, layer, beam.options));
+  for (const layer of terms.grid.demands.keys()) {
+    shortlists.push(shortlist({ terms, relaxed }, layer, beam.options));
     yield;
   }
   if (shortlists.some(({ options }) => options.length === 0)) return [];
@@ -85,16 +85,12 @@ function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[
   return rests;
 }
 
-function sumsOf({ times, budget }: CombineInput, option: number): Sums {
-  const { grid, decodeMs, prefillMs } = times;
-  const { savedMb } = grid.rowOf(option);
+function sumsOf({ terms }: CombineInput, option: number): Sums {
+  const { grid, tokenMs, ttftMs, prefillMs } = terms;
   return {
-    savedMb,
-    tokenMs: decodeMs[option] as number,
-    ttftMs:
-      (prefillMs[option] as number) +
-      budget.startShare * (grid.startMs[option] as number) -
-      budget.savedStartMs * savedMb,
+    savedMb: grid.rowOf(option).savedMb,
+    tokenMs: tokenMs[option] as number,
+    ttftMs: ttftMs[option] as number,
     prefillMs: prefillMs[option] as number,
     startMs: grid.longestStartMs[option] as number,
   };
@@ -146,18 +142,12 @@ function isWithin({ savedMb, tokenMs, ttftMs, prefillMs, startMs }: Sums, budget
   );
 }
 
-function toCombination({ times, budget }: CombineInput, last: State): Combination {
-  const { grid, decodeMs, prefillMs } = times;
+function toCombination({ terms, budget }: CombineInput, last: State): Combination {
   const options: number[] = [];
   let cost = budget.baseCost;
   for (let state = last; state.before !== null; state = state.before) {
-    const { option } = state;
-    options.unshift(option);
-    cost +=
-      budget.tokenPrice * (decodeMs[option] as number) +
-      budget.prefillPrice * (prefillMs[option] as number) +
-      (grid.cost[option] as number) -
-      budget.savedPrice * grid.rowOf(option).savedMb;
+    options.unshift(state.option);
+    cost += terms.cost[state.option] as number;
   }
   return { options, cost };
 }

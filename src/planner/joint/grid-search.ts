@@ -3,7 +3,7 @@ import { type Budget, budgetOf } from "./budget.ts";
 import { type Combination, type CombineInput, combine } from "./combine.ts";
 import { mainFunction } from "./main-function.ts";
 import type { OptionGrid } from "./option-grid.ts";
-import { OptionTimes } from "./option-times.ts";
+import { OptionTerms } from "./option-terms.ts";
 import { Relaxation, type Relaxed } from "./relaxation.ts";
 
 /** What one main function may cost at least, and at which prices of what layers share. */
@@ -18,13 +18,13 @@ export interface RelaxedMain {
 /** Looks for the best options of a grid beside one main function after the other. */
 export class GridSearch {
   readonly grid: OptionGrid;
-  readonly #times: OptionTimes;
+  readonly #terms: OptionTerms;
   readonly #relaxation: Relaxation;
 
   constructor(grid: OptionGrid) {
     this.grid = grid;
-    this.#times = new OptionTimes(grid);
-    this.#relaxation = new Relaxation(this.#times);
+    this.#terms = new OptionTerms(grid);
+    this.#relaxation = new Relaxation(this.#terms);
   }
 
   /** @returns `null` where what has to stay local does not fit */
@@ -33,7 +33,7 @@ export class GridSearch {
     const { profile } = problem;
     const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
     const budget = budgetOf(problem, main);
-    yield* this.#times.fill(main);
+    yield* this.#terms.fill(main, budget);
     const [relaxed, kept = null] = yield* this.#relaxation.solve(budget);
     return relaxed === undefined ? null : { memoryMb, budget, relaxed, kept };
   }
@@ -43,6 +43,6 @@ export class GridSearch {
     { budget, relaxed }: Pick<RelaxedMain, "budget" | "relaxed">,
     search: Pick<CombineInput, "below" | "beam">,
   ): Generator<void, Combination[], void> {
-    return yield* combine({ times: this.#times, budget, relaxed, ...search });
+    return yield* combine({ terms: this.#terms, budget, relaxed, ...search });
   }
 }

@@ -106,24 +106,22 @@ export class OptionGrid {
   }
 
   #fillRow(first: number, { layer, remote: count, shares }: GridRow): void {
-    const { sizes } = this.problem;
+    const { sizes, workload, isCold } = this.problem;
     const demand = this.demands[layer] as LayerDemand;
-    const expertMb = sizes.expertMb[layer] as number;
-    const { promptTokens } = this.problem.workload;
-    let split = { z: 0, weightsMb: [] as number[], remote: [] as ReplicaLoad[] };
-    for (const [c, column] of this.columns.entries()) {
-      if (column.replicas > count) continue;
-      if (column.replicas !== split.z) {
-        const remote = demand.replicaLoads(count, column.replicas);
-        split = { z: column.replicas, weightsMb: remote.map(({ experts }) => experts * expertMb), remote };
+    let remote: readonly ReplicaLoad[] = [];
+    let weightsMb: readonly number[] = [];
+    for (const [c, { replicas, memoryMb, hardware, rate }] of this.columns.entries()) {
+      if (replicas > count) continue;
+      if (replicas !== remote.length) {
+        remote = demand.replicaLoads(count, replicas);
+        weightsMb = remote.map(({ experts }) => experts * (sizes.expertMb[layer] as number));
       }
-      if (sizes.expertsBaseMb + Math.max(...split.weightsMb) > column.memoryMb) continue;
+      if (!weightsMb.every((mb) => sizes.expertsBaseMb + mb <= memoryMb)) continue;
       const at = first + c;
-      const prefill = prefillLayerTime({ promptTokens, local: NO_LOAD, remote: split.remote }, column.hardware);
+      const prefill = prefillLayerTime({ promptTokens: workload.promptTokens, local: NO_LOAD, remote }, hardware);
       this.waitMs[at] = prefill.ms;
-      this.cost[at] =
-        prefill.billedMs * column.rate.perMs + prefill.calls * column.rate.perCall + this.#decodeCostOf(shares, c);
-      if (this.problem.isCold) this.#addStarts(at, split.weightsMb, column.rate);
+      this.cost[at] = prefill.billedMs * rate.perMs + prefill.calls * rate.perCall + this.#decodeCostOf(shares, c);
+      if (isCold) this.#addStarts(at, weightsMb, rate);
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import type { OptionTimes } from "./option-times.ts";
+import type { OptionTerms } from "./option-terms.ts";
 
 /** What exceeding a limit costs: a millisecond of a token, a millisecond until the first token, a MiB not saved. */
 export interface Multipliers {
@@ -23,13 +23,15 @@ export interface Relaxed {
 }
 
 type TimeLimit = "token" | "ttft";
+type TimePrices = Pick<Multipliers, TimeLimit>;
 
 /** A price, in times the price of that time itself, that leaves little but how to keep a limit. */
 const PROHIBITIVE = 1e6;
 const TANGENTS = 8;
 /** A little above the best price limits hold, a little below they do not. */
 const ABOVE = 1 + 1e-4;
-const ROUNDS = 3;
+/** Each of the two limits' turn, three times. */
+const TURNS = 6;
 /** Bounds this much apart count as equal. */
 const TOLERANCE = 1e-4;
 
@@ -39,7 +41,7 @@ const TOLERANCE = 1e-4;
  * what they save; the prices of time are raised in turn. Wherever that stops, it is a lower bound.
  */
 export class Relaxation {
-  readonly #times: OptionTimes;
+  readonly #terms: OptionTerms;
   /** At the present prices, the least cost of a row's columns, and which option that is. [rows] */
   readonly #costs: Float64Array;
   readonly #options: Int32Array;
@@ -52,9 +54,9 @@ export class Relaxation {
   readonly #savedMb: Float64Array;
   #longestStartMs = Number.POSITIVE_INFINITY;
 
-  constructor(times: OptionTimes) {
-    const { rows, demands } = times.grid;
-    this.#times = times;
+  constructor(terms: OptionTerms) {
+    const { rows, demands } = terms.grid;
+    this.#terms = terms;
     this.#costs = new Float64Array(rows.length);
     this.#options = new Int32Array(rows.length);
     this.#hulls = new Int32Array(rows.length);
@@ -69,7 +71,7 @@ export class Relaxation {
    */
   *solve(budget: Budget): Generator<void, readonly Relaxed[], void> {
     const free = { token: 0, ttft: 0 };
-    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#times);
+    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms);
     let best = this.#relax(budget, free);
     if (best === null) {
       this.#longestStartMs = Number.POSITIVE_INFINITY;
@@ -77,13 +79,11 @@ export class Relaxation {
     }
     if (best === null) return [];
     let last = best;
-    for (let round = 0; round < ROUNDS; round++) {
-      const { bound } = last;
-      for (const limit of ["token", "ttft"] as const) {
-        last = yield* this.#raise(budget, last, limit);
-        if (last.bound > best.bound) best = last;
-      }
-      if (Math.abs(last.bound - bound) <= bound * TOLERANCE) break;
+    for (let turn = 0; turn < TURNS; turn++) {
+      const raised = yield* this.#raise(budget, last, turn % 2 === 0 ? "token" : "ttft");
+      if (raised === last && turn > 0) break;
+      last = raised;
+      if (last.bound > best.bound) best = last;
     }
     return last === best ? [best] : [best, last];
   }
@@ -95,10 +95,12 @@ export class Relaxation {
    */
   *#raise(budget: Budget, from: Relaxed, limit: TimeLimit): Generator<void, Relaxed, void> {
     const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
-    let low = from.multipliers[limit] === 0 ? from : priced(0);
+    const isLow = from.multipliers[limit] === 0 || excessOf(from, budget, limit) > 0;
+    let low = isLow ? from : priced(0);
     if (excessOf(low, budget, limit) <= 0) return low;
     // Where time is free, any price will do to begin with.
-    let high = priced(PROHIBITIVE * ((limit === "token" ? budget.tokenPrice : budget.prefillPrice) || 1));
+    const prohibitive = PROHIBITIVE * ((limit === "token" ? budget.tokenPrice : budget.prefillPrice) || 1);
+    let high = isLow ? priced(prohibitive) : from;
     if (excessOf(high, budget, limit) > 0) return high;
     for (let tangents = 0; tangents < TANGENTS; tangents++) {
       yield;
@@ -114,9 +116,9 @@ export class Relaxation {
     return high;
   }
 
-  #relax(budget: Budget, prices: { readonly token: number; readonly ttft: number }): Relaxed | null {
+  #relax(budget: Budget, prices: TimePrices): Relaxed | null {
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      this.#priceLayer(layer, budget, prices);
+      this.#priceLayer(layer, prices);
       this.#buildHull(layer);
     }
     const memory = this.#memoryPrice(budget.savedMb);
@@ -124,34 +126,27 @@ export class Relaxation {
     return this.#choose(budget, { ...prices, memory });
   }
 
-  /** min over columns of (tokenPrice + λ_token) GT^e + (prefillPrice + λ_ttft) PT^e + C^rem, of each row. */
-  #priceLayer(layer: number, budget: Budget, { token, ttft }: { readonly token: number; readonly ttft: number }): void {
-    const { grid, decodeMs, prefillMs } = this.#times;
-    const { cost, startMs, longestStartMs, firstRows } = grid;
+  /** min over columns of cost + λ_token GT^e + λ_ttft PT^e, of each row. */
+  #priceLayer(layer: number, { token, ttft }: TimePrices): void {
+    const { grid, cost, tokenMs, ttftMs } = this.#terms;
+    const { longestStartMs, firstRows } = grid;
     const columns = grid.columns.length;
-    const [decodePrice, prefillPrice] = [budget.tokenPrice + token, budget.prefillPrice + ttft];
-    const startPrice = ttft * budget.startShare;
-    const savedPrice = budget.savedPrice + ttft * budget.savedStartMs;
     const end = firstRows[layer + 1] as number;
     for (let row = firstRows[layer] as number; row < end; row++) {
       let least = Number.POSITIVE_INFINITY;
       for (let at = row * columns; at < (row + 1) * columns; at++) {
-        const own =
-          decodePrice * (decodeMs[at] as number) +
-          prefillPrice * (prefillMs[at] as number) +
-          startPrice * (startMs[at] as number) +
-          (cost[at] as number);
+        const own = (cost[at] as number) + token * (tokenMs[at] as number) + ttft * (ttftMs[at] as number);
         if (own >= least || (longestStartMs[at] as number) > this.#longestStartMs) continue;
         least = own;
         this.#options[row] = at;
       }
-      this.#costs[row] = least - savedPrice * (this.#savedMb[row] as number);
+      this.#costs[row] = least;
     }
   }
 
   /** Lower convex hull of (saved, cost), from the cheapest row on. */
   #buildHull(layer: number): void {
-    const { firstRows } = this.#times.grid;
+    const { firstRows } = this.#terms.grid;
     const first = firstRows[layer] as number;
     const end = firstRows[layer + 1] as number;
     let size = 0;
@@ -208,7 +203,7 @@ export class Relaxation {
 
   /** The row a layer chooses when a saved MiB is worth so much. */
   #rowAt(layer: number, price: number): number {
-    const first = this.#times.grid.firstRows[layer] as number;
+    const first = this.#terms.grid.firstRows[layer] as number;
     const last = first + (this.#hullSizes[layer] as number) - 1;
     let at = first;
     while (at < last && (this.#slopes[at] as number) <= price) at++;
@@ -216,18 +211,16 @@ export class Relaxation {
   }
 
   #choose(budget: Budget, multipliers: Multipliers): Relaxed {
-    const { grid, decodeMs, prefillMs } = this.#times;
+    const terms = this.#terms;
     const options: number[] = [];
     let [bound, tokenMs, ttftMs] = [budget.baseCost + multipliers.memory * budget.savedMb, 0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
       const row = this.#rowAt(layer, multipliers.memory);
-      const saved = this.#savedMb[row] as number;
       const at = this.#options[row] as number;
       options.push(at);
-      bound += (this.#costs[row] as number) - multipliers.memory * saved;
-      tokenMs += decodeMs[at] as number;
-      ttftMs +=
-        (prefillMs[at] as number) + budget.startShare * (grid.startMs[at] as number) - budget.savedStartMs * saved;
+      bound += (this.#costs[row] as number) - multipliers.memory * (this.#savedMb[row] as number);
+      tokenMs += terms.tokenMs[at] as number;
+      ttftMs += terms.ttftMs[at] as number;
     }
     // An objective that is not there has no price: 0 · Infinity is not a number.
     if (multipliers.token > 0) bound -= multipliers.token * budget.tokenMs;
@@ -242,7 +235,7 @@ function excessOf({ tokenMs, ttftMs }: Relaxed, budget: Budget, limit: TimeLimit
 }
 
 /** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */
-function leastPrefillMs({ grid, prefillMs }: OptionTimes): number {
+function leastPrefillMs({ grid, prefillMs }: OptionTerms): number {
   if (!grid.problem.isCold) return 0;
   return grid.demands.reduce((sum, _, layer) => {
     let least = Number.POSITIVE_INFINITY;

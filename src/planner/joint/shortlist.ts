@@ -1,6 +1,5 @@
-import type { Budget } from "./budget.ts";
 import type { GridRow, OptionGrid } from "./option-grid.ts";
-import type { OptionTimes } from "./option-times.ts";
+import type { OptionTerms } from "./option-terms.ts";
 import type { Relaxed } from "./relaxation.ts";
 
 /** A layer's most promising options, by what they cost at the multipliers' prices above the least. Ascending. */
@@ -12,30 +11,23 @@ export interface Shortlist {
 }
 
 export interface ShortlistInput {
-  readonly times: OptionTimes;
-  readonly budget: Budget;
+  readonly terms: OptionTerms;
   readonly relaxed: Relaxed;
 }
 
 /** At most `size` options of a layer. */
-export function shortlist({ times, budget, relaxed }: ShortlistInput, layer: number, size: number): Shortlist {
+export function shortlist({ terms, relaxed }: ShortlistInput, layer: number, size: number): Shortlist {
   const { multipliers, longestStartMs } = relaxed;
-  const { grid, decodeMs, prefillMs } = times;
-  const { cost, startMs } = grid;
-  const decodePrice = budget.tokenPrice + multipliers.token;
-  const prefillPrice = budget.prefillPrice + multipliers.ttft;
-  const startPrice = multipliers.ttft * budget.startShare;
-  const savedPrice = budget.savedPrice + multipliers.ttft * budget.savedStartMs + multipliers.memory;
+  const { grid, cost, tokenMs, ttftMs } = terms;
+  const columns = grid.columns.length;
   const best = new Smallest(size);
   for (const row of rowsAround(grid, layer, relaxed.options[layer] as number)) {
-    const saved = savedPrice * (grid.rows[row] as GridRow).savedMb;
-    const end = (row + 1) * grid.columns.length;
-    for (let at = row * grid.columns.length; at < end; at++) {
+    const saved = multipliers.memory * (grid.rows[row] as GridRow).savedMb;
+    for (let at = row * columns; at < (row + 1) * columns; at++) {
       const own =
-        decodePrice * (decodeMs[at] as number) +
-        prefillPrice * (prefillMs[at] as number) +
-        startPrice * (startMs[at] as number) +
-        (cost[at] as number) -
+        (cost[at] as number) +
+        multipliers.token * (tokenMs[at] as number) +
+        multipliers.ttft * (ttftMs[at] as number) -
         saved;
       if (own < best.limit && (grid.longestStartMs[at] as number) <= longestStartMs) best.add(own, at);
     }

@@ -59,11 +59,14 @@ export function* searchSplit(problem: PlanningProblem): Generator<void, Decision
           promising.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]),
         ),
       );
-  const found = [
-    yield* searchMains(fine, promising),
-    yield* roundRelaxed(coarse, mains.slice(0, ROUNDED_MAINS)),
-    yield* uniformStarts(problem, demands),
-  ].filter((decision) => decision !== null);
+  const searched = yield* searchMains(fine, promising);
+  // Warm, nothing of the grid costs less than the bound of its main function. Cold, sharing functions may.
+  const below = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
+  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < below);
+  if (open.length === 0) return searched;
+  const found = [searched, yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)].filter(
+    (decision) => decision !== null,
+  );
   return found.length === 0 ? null : chooseCheapest(found);
 }
 

@@ -2,6 +2,7 @@ import { createRandom } from "../../core/random.ts";
 import { toActivationMatrix } from "../../predictor/activation-matrix.ts";
 import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
 import { toDemand } from "../demand.ts";
+import { bothKinds } from "../plan-kind.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { tinyPrices, tinyProfile } from "./tiny-problem.ts";
 
@@ -40,7 +41,7 @@ export function randomInstance(seed: number, { isCold }: { readonly isCold: bool
     demand: toDemand(matrix, [], shape),
     slo: { ttftMs: null, tpotMs: null },
     isCold,
-    margin: { ttft: between(1, 1.2), tpot: between(1, 1.2) },
+    margin: bothKinds({ ttft: between(1, 1.2), tpot: between(1, 1.2) }),
   };
 }
 

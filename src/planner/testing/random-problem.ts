@@ -1,6 +1,7 @@
 import { createRandom } from "../../core/random.ts";
 import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
 import { toDemand } from "../demand.ts";
+import { bothKinds } from "../plan-kind.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { tinyPrices, tinyProfile } from "./tiny-problem.ts";
 
@@ -33,7 +34,7 @@ export function randomProblem(seed: number): PlanningProblem {
       tpotMs: random() < 0.2 ? null : 10 ** between(1, 2.5),
     },
     isCold: random() < 0.5,
-    margin: { ttft: between(1, 1.3), tpot: between(1, 1.3) },
+    margin: bothKinds({ ttft: between(1, 1.3), tpot: between(1, 1.3) }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { PriceBook } from "../../ledger/price-book.ts";
 import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
+import { bothKinds } from "../plan-kind.ts";
 import type { PlanningProblem, RoutedSets } from "../problem.ts";
 
 /** Milliseconds with one and with two virtual processors. */
@@ -88,5 +89,5 @@ export const tinyProblem: PlanningProblem = {
   },
   slo: { ttftMs: null, tpotMs: null },
   isCold: false,
-  margin: { ttft: 1, tpot: 1 },
+  margin: bothKinds({ ttft: 1, tpot: 1 }),
 };

@@ -87,6 +87,53 @@ export function describePlatform(
       });
     });
 
+    describe("an instance that several leases share", () => {
+      const acquireTwo = (): Promise<[Lease, Lease]> => {
+        const spec = standInSpec({ concurrency: 2 });
+        return Promise.all([platform.acquire(spec), platform.acquire(spec)]);
+      };
+
+      it("is started once, and serves each of them until it gives its lease back", async () => {
+        const [first, second] = await acquireTwo();
+        expect([first, second].filter(({ coldStart }) => coldStart !== null)).toHaveLength(1);
+        expect(await pidOf(second)).toBe(await pidOf(first));
+        first.release();
+        time.advance(2 * KEEP_ALIVE_MS);
+        expect(platform.list()).toMatchObject([{ state: "leased", leases: 1 }]);
+        expect(await pidOf(second)).toEqual(expect.any(Number));
+      });
+
+      it("is idle from the last one on, which the first of the next ones is told", async () => {
+        const [first, second] = await acquireTwo();
+        first.release();
+        time.advance(300);
+        second.release();
+        time.advance(500);
+        expect((await acquireTwo()).map(({ idleMs }) => idleMs)).toEqual([500, 0]);
+        expect(platform.list()).toMatchObject([{ leases: 2 }]);
+      });
+
+      it("ends for all of them when one discards it, and one other instance takes its place", async () => {
+        const [first, second] = await acquireTwo();
+        first.discard();
+        second.discard();
+        const others = await acquireTwo();
+        for (const { exited } of [first, second]) expect(await exited).toMatchObject({ reason: "stopped" });
+        expect(others[1].instanceId).toBe(others[0].instanceId);
+        expect(others[0].instanceId).not.toBe(first.instanceId);
+        expect(platform.list()).toMatchObject([{ leases: 2 }]);
+      });
+
+      it("ends for all of them when it ends by itself", async () => {
+        const [first, second] = await acquireTwo();
+        await expect(callStandIn(first.endpoint, "/exit?code=3")).rejects.toThrow();
+        for (const { exited } of [first, second]) expect(await exited).toMatchObject({ reason: "crashed" });
+        expect(platform.list()).toEqual([]);
+        first.release();
+        second.discard();
+      });
+    });
+
     describe("the life of an instance", () => {
       it("is told in events, and ends after the keep-alive time", async () => {
         const lease = await platform.acquire(standInSpec());

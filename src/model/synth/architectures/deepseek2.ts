@@ -61,12 +61,12 @@ function queryRank({ queryRank: rank, layers }: Shape): readonly MetadataEntry[]
 }
 
 function gateNumbers({ groupedGate }: Shape): readonly MetadataEntry[] {
-  if (groupedGate === undefined) return [count("expert_gating_func", EXPERT_GATING.softmax)];
+  const { groups, groupsPerToken } = groupedGate ?? { groups: 1, groupsPerToken: 1 };
   return [
-    count("expert_gating_func", EXPERT_GATING.sigmoid),
-    flag("expert_weights_norm", true),
-    count("expert_group_count", groupedGate.groups),
-    count("expert_group_used_count", groupedGate.groupsPerToken),
+    count("expert_gating_func", groupedGate === undefined ? EXPERT_GATING.softmax : EXPERT_GATING.sigmoid),
+    count("expert_group_count", groups),
+    count("expert_group_used_count", groupsPerToken),
+    ...(groupedGate === undefined ? [] : [flag("expert_weights_norm", true)]),
   ];
 }
 

@@ -9,7 +9,7 @@ import { decideSplit } from "./decide-split.ts";
 import { LayerDemand } from "./layer-demand.ts";
 import { mainFunction } from "./main-function.ts";
 import { OptionGrid } from "./option-grid.ts";
-import { OptionTimes } from "./option-times.ts";
+import { OptionTerms } from "./option-terms.ts";
 
 function tablesOf(problem: PlanningProblem, memoryMb: number) {
   const demands = problem.sizes.expertMb.map((_, layer) => new LayerDemand(problem, layer));
@@ -20,9 +20,10 @@ function tablesOf(problem: PlanningProblem, memoryMb: number) {
   for (const layer of demands.keys()) grid.fillLayer(layer);
   const { profile } = problem;
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
-  const times = new OptionTimes(grid);
-  Array.from(times.fill(main));
-  return { grid, times, main, budget: budgetOf(problem, main) };
+  const budget = budgetOf(problem, main);
+  const terms = new OptionTerms(grid);
+  Array.from(terms.fill(main, budget));
+  return { grid, terms, main, budget };
 }
 
 describe("a grid's tables", () => {
@@ -31,7 +32,7 @@ describe("a grid's tables", () => {
       const random = createRandom(seed);
       const problem = randomInstance(seed, { isCold: state === "cold" });
       const memoryMb = Math.max(...problem.specs.main);
-      const { grid, times, main, budget } = tablesOf(problem, memoryMb);
+      const { grid, terms, main, budget } = tablesOf(problem, memoryMb);
       const options = grid.demands.map((_, layer) => {
         const first = grid.firstOf(layer);
         const options = Array.from({ length: grid.firstOf(layer + 1) - first }, (__, i) => first + i);
@@ -46,15 +47,11 @@ describe("a grid's tables", () => {
       if (placement === undefined || placement.plan.layers.length === 0) continue;
       const alone = placement.plan.layers.map((layer) => ({ ...layer, function: `experts-${layer.layer}` }));
       const said = evaluate(problem, { ...placement, plan: { ...placement.plan, layers: alone } });
-      const prefillMs = total((at) => times.prefillMs[at] as number);
-      const tokenMs = total((at) => times.decodeMs[at] as number);
+      const prefillMs = total((at) => terms.prefillMs[at] as number);
+      const tokenMs = total((at) => terms.tokenMs[at] as number);
       expect(main.prefillMs + prefillMs).toBeCloseTo(said.prefillMs, 8);
       expect(problem.workload.outputTokens * (main.tokenMs + tokenMs)).toBeCloseTo(said.decodeMs, 8);
-      const cost =
-        budget.baseCost +
-        budget.tokenPrice * tokenMs +
-        budget.prefillPrice * prefillMs +
-        total((at) => (grid.cost[at] as number) - budget.savedPrice * grid.rowOf(at).savedMb);
+      const cost = budget.baseCost + total((at) => terms.cost[at] as number);
       expect(cost / said.cost).toBeCloseTo(1, 9);
     }
   });
