@@ -43,6 +43,8 @@ export function startRemoe(args: readonly string[], { env = {}, input = "" }: St
       output[stream] += text;
     });
   }
+  // One that has ended by then reads nothing.
+  child.stdin.on("error", () => {});
   child.stdin.end(input);
   const ended = once(child, "close").then(([code]) => ({ code: code as number | null, ...output }));
   return {

@@ -14,11 +14,10 @@ import {
   type DecodeStep,
   type PassStrategy,
 } from "./pass-strategy.ts";
+import { leastRows, tiledRows } from "./row-tiles.ts";
 import type { Runtime } from "./runtime.ts";
 import { TiledPrefill } from "./tiled-prefill.ts";
 
-/** The matrix kernels round rows of a whole tile alike, and single rows in another way: see expert-runner.ts. */
-const ROW_TILE = 4;
 /** Each for other lengths of the sequences, or another number of tiles. */
 export const KEPT_BATCHES = 6;
 
@@ -56,18 +55,14 @@ export class BatchedPasses implements PassStrategy {
   }
 
   decode(steps: readonly DecodeStep[]): Promise<readonly DecodeResult[]> {
-    const { cache } = this.#runtime;
+    const { cache, transformer } = this.#runtime;
     const end = Math.max(...steps.map(({ region, position }) => region.first + position + 1));
-    return this.#batches.get({ rows: tiledRows(steps.length), span: cache.span(end) }).run(steps);
+    const rows = Math.max(tiledRows(steps.length), leastRows(transformer, cache.parallel));
+    return this.#batches.get({ rows, span: cache.span(end) }).run(steps);
   }
 
   [Symbol.dispose](): void {
     for (const part of [this.#batches, this.#last, this.#tiled, this.#runner, this.#lanes]) part[Symbol.dispose]();
     this.#oneThread?.[Symbol.dispose]();
   }
-}
-
-/** So many rows and their filling. */
-export function tiledRows(rows: number): number {
-  return Math.ceil(rows / ROW_TILE) * ROW_TILE;
 }

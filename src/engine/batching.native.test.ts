@@ -25,11 +25,12 @@ const MODELS: readonly (readonly [string, () => GgufFile])[] = [
   ["bundled", () => readGguf(BUNDLED_MODEL)],
   ["Q4_K, rearranged", () => random({ quant: "Q4_K", shape: WIDE })],
   ["latent attention, shared experts", () => random({ architecture: "deepseek2", quant: "Q8_0" })],
+  ["IQ4_XS, whose kernel takes eight rows in another way than four", () => random({ quant: "IQ4_XS", shape: WIDE })],
   ["sliding window, biases, sinks", () => random({ architecture: "gpt-oss", quant: "F32" })],
 ];
 
 const load = (file: GgufFile, options: Partial<EngineOptions> = {}): Promise<Engine> =>
-  Engine.load(native, file, { threads: 2, contextLength: 512, parallel: 4, ...options });
+  Engine.load(native, file, { threads: 2, contextLength: 512, parallel: 6, ...options });
 
 function promptsFor({ hyper }: Engine, lengths: readonly number[]): number[][] {
   return lengths.map((length, i) => text.slice(7 * i, 7 * i + length).map((token) => token % hyper.vocabulary));

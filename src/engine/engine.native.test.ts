@@ -262,11 +262,15 @@ describe("the activation trace", () => {
 });
 
 describe("an engine", () => {
-  it("times prefill and decode with the clock it is given", async () => {
+  it("times prefill, decode and what it was busy with by the clock it is given", async () => {
     let now = 0;
     using engine = await load({ clock: () => (now += 100) });
-    const { done } = await runGeneration(engine, prompt);
-    expect(done.timings).toEqual({ prefillMs: 100, decodeMs: 100 });
+    const { prefillMs, decodeMs, busyMs } = (await runGeneration(engine, prompt)).done.timings;
+    expect([prefillMs, decodeMs, busyMs].map((ms) => ms % 100)).toEqual([0, 0, 0]);
+    expect(Math.min(prefillMs, decodeMs)).toBeGreaterThan(0);
+    // Alone it has all of the time from its first to its last moment.
+    expect(busyMs).toBeGreaterThanOrEqual(prefillMs + decodeMs);
+    expect(busyMs).toBeLessThanOrEqual(now);
   });
 
   it("refuses exact numerics when an expert is elsewhere", async () => {

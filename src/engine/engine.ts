@@ -5,7 +5,6 @@ import type { GgufFile } from "../gguf/read.ts";
 import type { HyperParameters } from "../model/architecture.ts";
 import { logprobs } from "../model/logprobs.ts";
 import { Sampler } from "../model/sampler.ts";
-import type { CacheRegion } from "./cache-regions.ts";
 import { createPasses } from "./create-passes.ts";
 import { ExpertTracer } from "./expert-tracer.ts";
 import type { FinishReason, GenerationControl, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
@@ -69,13 +68,19 @@ export class Engine implements Disposable {
    * Generates tokens, together with the other generations that run. One more than there is room for waits until one ends.
    * @throws PROMPT_EMPTY, CONTEXT_LENGTH_EXCEEDED, the signal's reason when it is aborted
    */
-  async *generate(request: GenerationRequest, control: GenerationControl): AsyncGenerator<GenerationEvent, void, void> {
+  async *generate(
+    request: GenerationRequest,
+    { signal, finish, remote }: GenerationControl,
+  ): AsyncGenerator<GenerationEvent, void, void> {
     this.#check(request);
-    const region = await this.#regions.take(this.#rowsFor(request), control.signal);
+    const region = await this.#regions.take(this.#rowsFor(request), signal);
     const member = this.#scheduler.join();
     this.#running++;
     try {
-      yield* this.#generate(request, { ...control, region, member });
+      const tracer = new ExpertTracer(this.hyper, request);
+      const pass: SequenceOptions = { ...tracer.watch(remote), region };
+      const sequence = Array.from(request.promptTokens);
+      yield* this.#generate({ request, sequence, member, pass, signal, finish }, tracer);
     } finally {
       this.#scheduler.leave(member);
       this.#regions.give(region);
@@ -91,20 +96,8 @@ export class Engine implements Disposable {
     return cache.span(Math.min(tokens, this.contextLength));
   }
 
-  async *#generate(
-    request: GenerationRequest,
-    {
-      signal,
-      finish,
-      remote,
-      region,
-      member,
-    }: GenerationControl & { readonly region: CacheRegion; readonly member: Member },
-  ): AsyncGenerator<GenerationEvent, void, void> {
-    const tracer = new ExpertTracer(this.hyper, request);
-    const pass: SequenceOptions = { ...tracer.watch(remote), region };
-    const sequence = Array.from(request.promptTokens);
-    const answer: Answer = { request, sequence, member, pass, signal, finish };
+  async *#generate(answer: Answer, tracer: ExpertTracer): AsyncGenerator<GenerationEvent, void, void> {
+    const { request, sequence, member } = answer;
     const started = this.#clock();
     const logits = await this.#prefill(answer);
     const prefilled = this.#clock();

@@ -6,14 +6,9 @@ import type { HyperParameters, Transformer } from "../model/architecture.ts";
 import type { ExpertHolder, LayerExperts } from "./expert-bank.ts";
 import type { Lanes, LaneTask } from "./lanes.ts";
 import { balanceGroups, type ExpertGroup, groupByExpert, type RoutedRows } from "./routing.ts";
+import { ROW_TILE } from "./row-tiles.ts";
 import type { ExpertKernel } from "./runtime.ts";
 
-/**
- * The matrix kernels take rows four at a time and the rest one by one, with other rounding. Groups are filled up to
- * whole fours with a repeated row, so that a row's result does not depend on which rows it is computed with: neither
- * batch size nor placement of experts changes a bit.
- */
-const ROW_TILE = 4;
 /**
  * With AVX-512 the repacked kernels take sixteen rows in less time than twelve (155 against 90 GFLOP/s): a rest of more
  * than half of that is filled up to it.

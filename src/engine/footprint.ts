@@ -5,7 +5,7 @@ import type { GgufFile } from "../gguf/read.ts";
 import { type GgmlType, TYPE_TRAITS, tensorBytes } from "../gguf/types.ts";
 import { type HyperParameters, isSmallModel, NODES_PER_BLOCK, type WeightSpec } from "../model/architecture.ts";
 import { readTransformer } from "../model/registry.ts";
-import { KEPT_BATCHES, tiledRows } from "./batched-passes.ts";
+import { KEPT_BATCHES } from "./batched-passes.ts";
 import { type CallRunnerOptions, callBuffers } from "./call-runner.ts";
 import type { Numerics } from "./create-passes.ts";
 import { SHORT_PROMPT } from "./default-passes.ts";
@@ -16,6 +16,7 @@ import { type CacheSize, cacheSpan, cacheTensors } from "./kv-cache.ts";
 import { layerBuffers } from "./layer-graphs.ts";
 import { KEPT_PASSES } from "./pass-cache.ts";
 import { BATCH_TOKENS } from "./pass-strategy.ts";
+import { tiledRows } from "./row-tiles.ts";
 import { batchBuffers, TILE_TOKENS } from "./tiled-prefill.ts";
 import { type PassShape, wholeBuffers } from "./whole-pass.ts";
 

@@ -13,6 +13,7 @@ import type { GateResult } from "./layered-pass.ts";
 import { fillCausalMask } from "./mask.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
 import { routeRows } from "./routing.ts";
+import { MANY_ROWS, ROW_TILE } from "./row-tiles.ts";
 import { blockScope, combineExperts, type ExpertKernel, layerOf, type PassOptions, type Runtime } from "./runtime.ts";
 
 /**
@@ -20,8 +21,6 @@ import { blockScope, combineExperts, type ExpertKernel, layerOf, type PassOption
  * computed together with the same neighbours whatever the batch size: the library's attention kernel works on 64 rows.
  */
 export const TILE_TOKENS = 64;
-/** Rows of a tile are filled up to whole fours: see ROW_TILE of expert-runner.ts. */
-const ROW_TILE = 4;
 const F32_BYTES = 4;
 const F16_BYTES = 2;
 
@@ -146,7 +145,7 @@ export class TiledPrefill implements Disposable {
 
   /**
    * A sequence shorter than a tile sees so little of the cache that computing its few rows one by one is faster; that
-   * kernel does not care which rows come together, so the lanes share them.
+   * kernel does not care which rows come together, so the lanes share them. Parts of many rows have many, too.
    */
   #share(tile: Tile): Tile[] {
     const parts = Math.min(this.#lanes.count, Math.ceil(tile.tokens / MIN_PART_TOKENS));
@@ -154,7 +153,7 @@ export class TiledPrefill implements Disposable {
     return Array.from({ length: Math.ceil(tile.tokens / step) }, (_, i) => {
       const row = i * step;
       const tokens = Math.min(step, tile.tokens - row);
-      const rows = roundUp(tokens, ROW_TILE);
+      const rows = Math.max(roundUp(tokens, ROW_TILE), Math.min(tile.rows, MANY_ROWS));
       return { ...tile, row, tokens, rows, attentionRows: rows, mask: row * tile.span };
     });
   }
@@ -345,15 +344,15 @@ function roundUp(value: number, step: number): number {
 }
 
 /**
- * The last token, with the rows it shares a kernel tile with: the output projection of a whole pass has them too, and
- * a row by itself would be rounded in another way.
+ * The last token, with rows before it: the output projection of a whole pass has them too, and a row by itself, or among
+ * few where there are many, would be rounded in another way.
  */
 function lastToken(tiles: readonly Tile[]): Tile {
   const last = tiles.at(-1) as Tile;
-  const only = (last.tokens - 1) % ROW_TILE;
-  const before = last.tokens - 1 - only;
+  const rows = Math.min(last.rows, MANY_ROWS);
+  const before = last.rows - rows;
   const mask = last.mask + before * last.span;
-  return { ...last, row: last.row + before, rows: ROW_TILE, attentionRows: ROW_TILE, mask, only };
+  return { ...last, row: last.row + before, rows, attentionRows: rows, mask, only: last.tokens - 1 - before };
 }
 
 /** What the stages of a batch read and write. */

@@ -1,9 +1,8 @@
 import { PassCache } from "./pass-cache.ts";
 import type { BatchOptions } from "./pass-strategy.ts";
+import { tiledRows } from "./row-tiles.ts";
 import type { PassOptions, Runtime } from "./runtime.ts";
 import { WholePass } from "./whole-pass.ts";
-
-const ROW_TILE = 4;
 
 /** Whole passes for tokens that decode and for short prompts, made when first needed. */
 export class WholePasses implements Disposable {
@@ -21,7 +20,7 @@ export class WholePasses implements Disposable {
 
   /** A whole prompt. → logits of its last token */
   prefill(tokens: readonly number[], options: BatchOptions): Float32Array {
-    const pass = this.#prompts.get(Math.ceil(tokens.length / ROW_TILE) * ROW_TILE);
+    const pass = this.#prompts.get(tiledRows(tokens.length));
     pass.run(tokens, 0, options);
     return pass.logits;
   }
