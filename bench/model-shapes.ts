@@ -20,7 +20,10 @@ function published(name: string, shape: SynthShape, layers: number, quant: Synth
   return { name, shape: { ...shape, layers, vocabulary: VOCABULARY, contextLength: CONTEXT }, quant };
 }
 
-/** One of every architecture that libllama knows too; those with leading dense layers have one of them. */
+/**
+ * One of every architecture that libllama knows too, but Phi-3.5: it does not load the file with that model's widths. Those
+ * with leading dense layers have one of them.
+ */
 export const TIMED_MODELS: readonly TimedModel[] = [
   published("Qwen3-30B-A3B", SYNTH_SHAPES["qwen3-30b-a3b"], 3),
   published("OLMoE-1B-7B", SYNTH_SHAPES["olmoe-1b-7b"], 4),
@@ -72,15 +75,6 @@ export const TIMED_MODELS: readonly TimedModel[] = [
       },
       ...{ experts: 64, expertsPerToken: 6, expertWidth: 1536, sharedExperts: 2, sharedWidth: 3072 },
       ...{ denseLayers: 1, denseWidth: 12_288 },
-    },
-  },
-  {
-    name: "Phi-3.5-MoE",
-    quant: "Q4_K_M",
-    shape: {
-      ...COMMON,
-      ...{ architecture: "phimoe", layers: 2, hidden: 4096, heads: 32, kvHeads: 8, headWidth: 128 },
-      ...{ experts: 16, expertsPerToken: 2, expertWidth: 6400, trainedContext: CONTEXT },
     },
   },
   {
