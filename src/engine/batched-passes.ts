@@ -1,7 +1,7 @@
 import { CpuBackend } from "../ggml/cpu-backend.ts";
 import { isSmallModel } from "../model/architecture.ts";
 import { BatchedPass } from "./batched-pass.ts";
-import { isShortPrompt } from "./default-passes.ts";
+import { shortPrompt } from "./default-passes.ts";
 import { ExpertRunner } from "./expert-runner.ts";
 import { Lanes } from "./lanes.ts";
 import type { LayerShape } from "./layer-graphs.ts";
@@ -24,6 +24,8 @@ export const KEPT_BATCHES = 6;
 /** Several sequences in one cache: prefill one by one, the next tokens of all of them together. */
 export class BatchedPasses implements PassStrategy {
   readonly #runtime: Runtime;
+  readonly #shortPrompt: number;
+  readonly #leastRows: number;
   readonly #tiled: TiledPrefill;
   /** Last layer's experts and head of a prompt. */
   readonly #last: LayeredPass;
@@ -36,6 +38,8 @@ export class BatchedPasses implements PassStrategy {
   constructor(runtime: Runtime) {
     const { native, transformer, hyper, cache, backend, threads } = runtime;
     this.#runtime = runtime;
+    this.#shortPrompt = shortPrompt(transformer);
+    this.#leastRows = leastRows(transformer, cache.parallel);
     this.#tiled = new TiledPrefill(runtime, BATCH_TOKENS);
     this.#last = new LayeredPass(runtime, cache.span(1));
     this.#runner = new ExpertRunner(native, transformer, tiledRows(cache.parallel));
@@ -47,7 +51,7 @@ export class BatchedPasses implements PassStrategy {
   }
 
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
-    const isShort = isShortPrompt(this.#runtime.hyper, tokens.length, position);
+    const isShort = position === 0 && tokens.length <= this.#shortPrompt;
     const gate = await this.#tiled.run(tokens, position, { ...options, kernel: isShort ? "decode" : "prefill" });
     if (gate === undefined) return undefined;
     await this.#last.finish(gate, options.remote);
@@ -55,9 +59,9 @@ export class BatchedPasses implements PassStrategy {
   }
 
   decode(steps: readonly DecodeStep[]): Promise<readonly DecodeResult[]> {
-    const { cache, transformer } = this.#runtime;
+    const { cache } = this.#runtime;
     const end = Math.max(...steps.map(({ region, position }) => region.first + position + 1));
-    const rows = Math.max(tiledRows(steps.length), leastRows(transformer, cache.parallel));
+    const rows = Math.max(tiledRows(steps.length), this.#leastRows);
     return this.#batches.get({ rows, span: cache.span(end) }).run(steps);
   }
 

@@ -1,5 +1,5 @@
 import { CpuBackend } from "../ggml/cpu-backend.ts";
-import { type HyperParameters, isSmallModel } from "../model/architecture.ts";
+import { isSmallModel, type Transformer } from "../model/architecture.ts";
 import { LayeredPass } from "./layered-pass.ts";
 import { PassCache } from "./pass-cache.ts";
 import {
@@ -10,6 +10,7 @@ import {
   oneByOne,
   type PassStrategy,
 } from "./pass-strategy.ts";
+import { isCoarse } from "./row-tiles.ts";
 import type { PassOptions, Runtime } from "./runtime.ts";
 import { type Team, ThreadChoice } from "./thread-choice.ts";
 import { TiledPrefill } from "./tiled-prefill.ts";
@@ -21,9 +22,12 @@ import { WholePasses } from "./whole-passes.ts";
  */
 export const SHORT_PROMPT = 60;
 
-/** See {@link SHORT_PROMPT}. `position`: of the first token */
-export function isShortPrompt(hyper: HyperParameters, tokens: number, position: number): boolean {
-  return isSmallModel(hyper) && position === 0 && tokens <= SHORT_PROMPT;
+/**
+ * Prompts up to this long are computed row by row: {@link SHORT_PROMPT} in small models, else none; nor where rows that
+ * fill a tile would decide how an expert's rows are multiplied.
+ */
+export function shortPrompt(transformer: Transformer): number {
+  return isSmallModel(transformer.hyper) && !isCoarse(transformer) ? SHORT_PROMPT : 0;
 }
 
 /** Prefill in tiles; decode as one graph where every expert is here, layer by layer where some are elsewhere. */
@@ -35,12 +39,14 @@ export class DefaultPasses implements PassStrategy {
   /** For {@link #whole} of one thread. */
   readonly #oneThread: CpuBackend | null;
   readonly #threads = new ThreadChoice();
+  readonly #shortPrompt: number;
   readonly #layered: PassCache<number, LayeredPass>;
   readonly #tiled: TiledPrefill;
 
   constructor(runtime: Runtime) {
     const { bank, backend, hyper, native } = runtime;
     this.#runtime = runtime;
+    this.#shortPrompt = shortPrompt(runtime.transformer);
     this.#complete = bank.isComplete(hyper.experts);
     this.#oneThread = isSmallModel(hyper) && backend.threads > 1 ? new CpuBackend(native, 1) : null;
     const one = this.#oneThread === null ? null : new WholePasses({ ...runtime, backend: this.#oneThread });
@@ -50,7 +56,7 @@ export class DefaultPasses implements PassStrategy {
   }
 
   async prefill(tokens: readonly number[], position: number, options: BatchOptions): Promise<Float32Array | undefined> {
-    const isShort = isShortPrompt(this.#runtime.hyper, tokens.length, position);
+    const isShort = position === 0 && tokens.length <= this.#shortPrompt;
     if (isShort && this.#complete) {
       return this.#passesOf(this.#threads.faster).prefill(tokens, options);
     }

@@ -107,6 +107,24 @@ describe("experts elsewhere give the same bits", () => {
     });
     await fc.assert(property, { seed: 20_260_101, numRuns: 40 });
   });
+
+  it("of types whose kernel takes eight rows in another way than fewer, where filling would make eight of seven", async () => {
+    const [, file] = randomModel("IQ3_XXS", {
+      architecture: "llama",
+      quant: "IQ3_XXS",
+      shape: { ...WIDE, experts: 4, expertsPerToken: 4 },
+    });
+    using whole = await load(file);
+    const { local, remote } = drawSplit(whole.hyper, { localShare: 0.5, functions: 1, seed: 3 });
+    using engine = await load(file, { experts: local });
+    using experts = await SplitExperts.load(native, file, remote);
+    for (const token of [3, 40, 77, 150, 210]) {
+      const prompt = Array.from({ length: 7 }, (_, i) => token + i);
+      const expected = await runGeneration(whole, prompt, { maxTokens: 2 });
+      const split = await runGeneration(engine, prompt, { maxTokens: 2, remote: experts });
+      expect(bitsOf(split.logits)).toBe(bitsOf(expected.logits));
+    }
+  });
 });
 
 async function runWhole(file: GgufFile, promptTokens: number) {

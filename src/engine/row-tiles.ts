@@ -26,8 +26,16 @@ export function tiledRows(rows: number): number {
   return Math.ceil(rows / ROW_TILE) * ROW_TILE;
 }
 
+/** Whether any weight is of a type that few and many rows are multiplied by in different ways. */
+export function isCoarse({ weights, experts }: Transformer): boolean {
+  const types = [
+    ...weights.flatMap(({ parts }) => parts.map(({ type }) => type)),
+    ...experts.flatMap(({ gate, up, down }) => [gate ?? up, up, down].map(({ type }) => type)),
+  ];
+  return types.some((type) => COARSE_TYPES.has(type));
+}
+
 /** Rows of a batch of up to `most` sequences, at the least: few and many rows must not be computed in different ways. */
-export function leastRows({ weights }: Transformer, most: number): number {
-  const isCoarse = weights.some(({ parts }) => parts.some(({ type }) => COARSE_TYPES.has(type)));
-  return isCoarse && tiledRows(most) >= MANY_ROWS ? MANY_ROWS : ROW_TILE;
+export function leastRows(transformer: Transformer, most: number): number {
+  return tiledRows(most) >= MANY_ROWS && isCoarse(transformer) ? MANY_ROWS : ROW_TILE;
 }
