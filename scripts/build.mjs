@@ -6,6 +6,10 @@ import { build } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const chunks = join(root, "dist", "chunks");
 
+/** Packages in the older module format call `require` for Node's own modules. */
+const REQUIRE =
+  'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);';
+
 /** @type {import("esbuild").BuildOptions} */
 const shared = {
   absWorkingDir: root,
@@ -30,6 +34,16 @@ const [application] = await Promise.all([
   }),
   // One file: a cold start must not search for modules.
   build({ ...shared, entryPoints: ["src/functions/program.ts"] }),
+  // One file with its packages: an image needs no folder of modules. Native code has files of its own.
+  build({
+    ...shared,
+    entryPoints: [{ in: "src/cli/main.ts", out: "container/remoe" }],
+    packages: "bundle",
+    external: ["koffi", "@node-llama-cpp/*"],
+    outExtension: { ".js": ".mjs" },
+    banner: { js: REQUIRE },
+    sourcemap: false,
+  }),
   build({ ...shared, entryPoints: ["bench/llama-load.ts", "bench/wire-server.ts"], outbase: "." }),
 ]).catch(() => process.exit(1)); // esbuild has said why
 removeStaleChunks(Object.keys(application.metafile.outputs));

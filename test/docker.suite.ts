@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { VERSION } from "../src/core/version.ts";
 import { BUNDLED_MODEL } from "../src/engine/testing/bundled-model.ts";
 import { docker } from "../src/platform/docker/docker-cli.ts";
 import { createDockerLauncher } from "../src/platform/docker/docker-launcher.ts";
-import { buildFunctionImage } from "../src/platform/docker/image.ts";
+import { buildImage } from "../src/platform/docker/image.ts";
 import { openTestEngine } from "../src/platform/docker/testing/test-engine.ts";
 import { createPlatform } from "../src/platform/instance-pool.ts";
 import type { Launcher } from "../src/platform/launcher.ts";
@@ -50,25 +51,42 @@ describePlatform("the platform docker", async (options) => createPlatform(await 
   skipReason: engine.missing,
 });
 
-describe.skipIf(engine.missing !== null)("the image of functions", () => {
+describe.skipIf(engine.missing !== null)("the image", () => {
   it("holds Node.js and Remoe's libraries in at most 200 MB", async () => {
-    const { bytes } = await buildFunctionImage();
+    const { bytes } = await buildImage();
     expect(bytes).toBeLessThanOrEqual(200 * MEGABYTE);
   });
 
+  it("has the name it is given", async () => {
+    const { tag } = await buildImage({ tag: "remoe-test:named" });
+    expect(tag).toBe("remoe-test:named");
+    expect(await docker(["image", "inspect", "--format", "{{.RepoTags}}", tag])).toContain(tag);
+    await docker(["rmi", tag]);
+  });
+
+  it("has the commands of a gateway and the bundled model beside the program of functions", async () => {
+    const { tag } = await buildImage();
+    const run = (...words: string[]) => docker(["run", "--rm", "--network", "none", tag, "/app/remoe.mjs", ...words]);
+    expect(JSON.parse(await run("version", "--json"))).toMatchObject({ version: VERSION });
+    expect(await run("run", "--help")).toContain("--max-tokens");
+    expect(JSON.parse(await run("inspect", "models/tiny-moe/tiny-moe-q8_0.gguf", "--json"))).toMatchObject({
+      experts: 16,
+    });
+  });
+
   it("is not built again when nothing has changed", async () => {
-    const { tag } = await buildFunctionImage();
-    expect(await buildFunctionImage()).toMatchObject({ tag, built: false });
+    const { tag } = await buildImage();
+    expect(await buildImage()).toMatchObject({ tag, built: false });
   });
 
   it("cannot be made of a program that is not there", async () => {
-    const built = buildFunctionImage("/nowhere/program.js");
+    const built = buildImage({ program: "/nowhere/program.js" });
     await expect(built).rejects.toMatchObject({ code: "CONTAINER_IMAGE_FAILED" });
     await expect(built).rejects.toThrow("/nowhere/program.js");
   });
 
   it("has no shell", async () => {
-    const { tag } = await buildFunctionImage();
+    const { tag } = await buildImage();
     const shell = docker(["run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", tag, "-c", "true"]);
     await expect(shell).rejects.toThrow();
   });

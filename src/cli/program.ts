@@ -70,6 +70,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/model-synth.ts")).defineModelSynth,
   },
   {
+    words: ["image", "build"],
+    summary: "build the container image of gateways and functions",
+    load: async () => (await import("./commands/image-build.ts")).defineImageBuild,
+  },
+  {
     words: ["bench", "engine"],
     summary: "compare the engine with llama.cpp on the same file",
     load: async () => (await import("./commands/bench-engine.ts")).defineBenchEngine,
@@ -139,6 +144,7 @@ const COMMANDS: readonly CommandEntry[] = [
 const GROUPS: Readonly<Record<string, string>> = {
   bench: "run benchmarks",
   history: "look into recorded histories",
+  image: "make container images",
   model: "make model files",
 };
 

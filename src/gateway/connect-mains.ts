@@ -1,7 +1,7 @@
+import { SharedTime } from "../core/shared-time.ts";
 import { connectMain } from "../functions/main-client.ts";
 import type { MainFunction } from "../functions/protocol.ts";
 import type { Lease } from "../platform/platform.ts";
-import { SharedTime } from "./shared-time.ts";
 
 /** How long a lost connection waits to learn how the process ended. */
 const EXIT_GRACE_MS = 500;

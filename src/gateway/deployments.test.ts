@@ -1,12 +1,12 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { remoeError } from "../core/errors.ts";
+import { SharedTime } from "../core/shared-time.ts";
 import type { Plan } from "../planner/plan.ts";
 import { createPlatform } from "../platform/instance-pool.ts";
 import { createManualTime } from "../platform/testing/manual-time.ts";
 import { createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
 import type { ConnectedMain } from "./connect-mains.ts";
 import { Deployments } from "./deployments.ts";
-import { SharedTime } from "./shared-time.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 
 const SPLIT: Plan = {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
+import { SharedTime } from "../core/shared-time.ts";
 import type {
   DoneEvent,
   GenerateRequest,
@@ -20,7 +21,6 @@ import { COLD_START, createScriptedLauncher, type ScriptedStart } from "../platf
 import type { AcquiredFunctions, Generation } from "./acquired-functions.ts";
 import { acquireFunctions, type FunctionSetOptions } from "./function-set.ts";
 import { type ModelProgram, toFunctionSpecs } from "./function-specs.ts";
-import { SharedTime } from "./shared-time.ts";
 import { waitUntil } from "./testing/wait-until.ts";
 
 /** One expert function of two replicas beside the main function. */
@@ -607,6 +607,33 @@ describe("usage", () => {
     expect((await acquire()).usage()).toMatchObject([
       { function: "main", coldStartMs: 0, idleMs: 500 },
       { function: "experts-0", coldStartMs: 0, idleMs: 1000 },
+    ]);
+  });
+
+  it("has the time for which it held functions that had nothing to do", async () => {
+    const { time, acquire } = createTestSet();
+    const functions = await acquire();
+    await collect(functions);
+    time.advance(100);
+    functions.release();
+    time.advance(900);
+    expect(functions.usage()).toMatchObject([
+      { function: "main", busyMs: 30.5, billedMs: 31, idleMs: 100 - 31 },
+      { function: "experts-0", busyMs: 5.5, billedMs: 6, idleMs: 2 * 100 - 6 }, // of both replicas
+    ]);
+  });
+
+  it("has an equal part of that time where requests share functions", async () => {
+    const { time, acquire } = createTestSet({ parallel: 2 });
+    const [first, second] = await Promise.all([acquire(), acquire()]);
+    time.advance(60);
+    first.release();
+    time.advance(40);
+    second.release();
+    const idleMs = [first, second].map((set) => set.usage().map((usage) => usage.idleMs));
+    expect(idleMs).toEqual([
+      [30, 60],
+      [70, 140],
     ]);
   });
 

@@ -44,10 +44,15 @@ interface Place {
   restarts: number;
 }
 
+/** Of all instances that one function of the plan had in this request. */
 interface Tally {
   coldStartMs: number;
+  /** Warm before this request. */
   idleMs: number;
+  readonly leases: Lease[];
 }
+
+const NOTHING: Tally = { coldStartMs: 0, idleMs: 0, leases: [] };
 
 /**
  * Acquires what a request needs, all at the same time: a cold start takes as long as the slowest function's.
@@ -106,16 +111,17 @@ class FunctionSet implements AcquiredFunctions {
     this.#generationId = generationId;
     const generated: number[] = [];
     for (;;) {
-      const leave = this.#client.time.enter();
+      const stay = this.#client.time.enter();
       try {
         yield* this.#attempt({ ...generation, generationId, replayTokens: [...generated] }, generated, signal);
         return;
       } catch (error) {
-        this.#endUntold(leave());
+        stay.leave();
+        this.#endUntold(stay.ms);
         if (signal.aborted || !isLost(error) || this.mainRestarts === MOST_RESTARTS) throw error;
         await this.#restartMain(signal);
       } finally {
-        leave();
+        stay.leave();
       }
     }
   }
@@ -177,8 +183,11 @@ class FunctionSet implements AcquiredFunctions {
     { memoryMb, vcpus, program }: FunctionSpec,
     used: Pick<FunctionUsage, "invocations" | "busyMs" | "billedMs" | "gpuMemoryMb">,
   ): FunctionUsage {
-    const { coldStartMs = 0, idleMs = 0 } = this.#tallies.get(name) ?? {};
-    return { function: name, role: program.role, memoryMb, vcpus, ...used, coldStartMs, idleMs };
+    const { coldStartMs, idleMs, leases } = this.#tallies.get(name) ?? NOTHING;
+    const heldMs = leases.reduce((sum, lease) => sum + lease.heldMs, 0);
+    // Instances that this request holds are kept warm for it while they have nothing to do.
+    const waitedMs = Math.max(0, heldMs - used.billedMs);
+    return { function: name, role: program.role, memoryMb, vcpus, ...used, coldStartMs, idleMs: idleMs + waitedMs };
   }
 
   release(): void {
@@ -208,9 +217,10 @@ class FunctionSet implements AcquiredFunctions {
       lease.release();
       throw this.#leaving.signal.reason;
     }
-    const tally = this.#tallies.get(name) ?? { coldStartMs: 0, idleMs: 0 };
+    const tally = this.#tallies.get(name) ?? { ...NOTHING, leases: [] };
     tally.coldStartMs += lease.coldStart?.totalMs ?? 0;
     tally.idleMs += lease.idleMs;
+    tally.leases.push(lease);
     this.#tallies.set(name, tally);
     return lease;
   }

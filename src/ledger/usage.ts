@@ -14,7 +14,7 @@ export interface FunctionUsage {
   readonly billedMs: number;
   /** Start until ready; 0 when it was warm. */
   readonly coldStartMs: number;
-  /** Kept warm without work before this request. */
+  /** Kept warm without work: before this request, and by it. */
   readonly idleMs: number;
 }
 

@@ -418,7 +418,7 @@ describe("whatever happens in whatever order", () => {
     size: "max",
   });
 
-  it("no limit is exceeded, idle time and cold starts are told once, all is answered and nothing is left", async () => {
+  it("no limit is exceeded, idle time, leased time and cold starts are told once, all is answered and nothing is left", async () => {
     await fc.assert(fc.asyncProperty(actions, playAndCheck), { seed: 3, numRuns: 300 });
   });
 
@@ -438,6 +438,7 @@ describe("whatever happens in whatever order", () => {
     expect(stage.toldIdle.map(({ told }) => told)).toEqual(stage.toldIdle.map(({ seen }) => seen));
     expect(stage.coldStarts).toHaveLength(new Set(stage.coldStarts).size);
     await stage.close();
+    expect(stage.toldHeldMs()).toBeCloseTo(stage.leasedMs(), 6);
     expect(stage.platform.list()).toEqual([]);
   }
 
@@ -450,6 +451,8 @@ describe("whatever happens in whatever order", () => {
     const idleMs = new Map<string, number>();
     const toldIdle: { readonly told: number; readonly seen: number }[] = [];
     const coldStarts: string[] = [];
+    /** Seen from outside: how long instances were leased, all together. */
+    let leasedMs = 0;
     const acquire = async (spec: FunctionSpec): Promise<void> => {
       const client = new AbortController();
       clients.add(client);
@@ -463,6 +466,7 @@ describe("whatever happens in whatever order", () => {
       idleMs.delete(lease.instanceId);
     };
     const pass = (ms: number): void => {
+      leasedMs += ms * platform.list().filter(({ leases }) => leases > 0).length;
       for (const { id, state } of platform.list()) if (state === "idle") idleMs.set(id, (idleMs.get(id) ?? 0) + ms);
       time.advance(ms);
     };
@@ -494,8 +498,20 @@ describe("whatever happens in whatever order", () => {
       for (const start of launcher.starts) start.end();
       await Promise.all([closed, ...all.map(({ exited }) => exited)]);
     };
+    const toldHeldMs = (): number => all.reduce((sum, { heldMs }) => sum + heldMs, 0);
     const leasesOf = (id: string): number => held.filter(({ instanceId }) => instanceId === id).length;
-    return { platform, play, bringToAnEnd, close, leasesOf, toldIdle, coldStarts, unanswered: () => clients.size };
+    return {
+      platform,
+      play,
+      bringToAnEnd,
+      close,
+      leasesOf,
+      toldIdle,
+      coldStarts,
+      toldHeldMs,
+      leasedMs: () => leasedMs,
+      unanswered: () => clients.size,
+    };
   }
 });
 

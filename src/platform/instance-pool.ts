@@ -160,7 +160,7 @@ class InstancePool implements Platform {
     this.#queue.delete(cause);
     this.#makeRoom(cause.spec.memoryMb);
     this.#started += 1;
-    const instance = new Instance(instanceId(cause.spec.name, this.#started), cause);
+    const instance = new Instance(instanceId(cause.spec.name, this.#started), cause, this.#clock);
     this.#instances.add(instance);
     this.#emit("starting", instance);
     void this.#run(instance);
@@ -170,6 +170,7 @@ class InstancePool implements Platform {
     const exit = await this.#untilExit(instance);
     instance.stopping = true;
     instance.cancelExpiry();
+    instance.leased.end();
     this.#instances.delete(instance);
     this.#tell({ type: "exited", instance: instance.report(), exit });
     instance.tellExit(exit);
@@ -208,7 +209,11 @@ class InstancePool implements Platform {
     this.#touch(instance);
     this.#emit("leased", instance);
     const { endpoint, pid } = launched;
-    const giveBack = once((broken: boolean) => this.#giveBack(instance, broken));
+    const stay = instance.leased.enter();
+    const giveBack = once((broken: boolean) => {
+      stay.leave();
+      this.#giveBack(instance, broken);
+    });
     resolve({
       instanceId: instance.id,
       spec,
@@ -216,6 +221,9 @@ class InstancePool implements Platform {
       pid,
       coldStart,
       idleMs: idleSince === null ? 0 : this.#clock() - idleSince,
+      get heldMs() {
+        return stay.ms;
+      },
       exited: instance.exited,
       release: () => giveBack(false),
       discard: () => giveBack(true),

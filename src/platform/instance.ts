@@ -1,3 +1,4 @@
+import { SharedTime } from "../core/shared-time.ts";
 import type { ColdStart } from "../functions/spec.ts";
 import type { LaunchedFunction } from "./launcher.ts";
 import type { Exit, FunctionSpec, InstanceReport, InstanceState, Lease } from "./platform.ts";
@@ -21,6 +22,8 @@ export class Instance {
   readonly waiters: Set<Waiter>;
   launched: LaunchedFunction | null = null;
   leases = 0;
+  /** While it is leased. */
+  readonly leased: SharedTime;
   stopping = false;
   /** Within how many milliseconds it was told to stop. */
   stopWithinMs = Number.POSITIVE_INFINITY;
@@ -35,11 +38,13 @@ export class Instance {
   readonly exited: Promise<Exit>;
   tellExit: (exit: Exit) => void = () => {};
 
-  constructor(id: string, cause: Waiter) {
+  /** @param clock monotonic milliseconds */
+  constructor(id: string, cause: Waiter, clock: () => number) {
     this.id = id;
     this.spec = cause.spec;
     this.key = cause.key;
     this.waiters = new Set([cause]);
+    this.leased = new SharedTime(clock);
     this.exited = new Promise((resolve) => {
       this.tellExit = resolve;
     });

@@ -52,6 +52,11 @@ export interface Lease {
   readonly coldStart: ColdStart | null;
   /** How long the instance had been kept warm without any lease, in milliseconds; 0 for a new one. */
   readonly idleMs: number;
+  /**
+   * This lease's part of the time that the instance was leased so far, in milliseconds: others who have it too have equal
+   * parts. It grows until the lease is given back or the instance has ended.
+   */
+  readonly heldMs: number;
   /** Settles when the instance has ended, for everyone who has or had a lease. */
   readonly exited: Promise<Exit>;
   /** Gives the lease back: after the last one the instance stays warm for the keep-alive time. */

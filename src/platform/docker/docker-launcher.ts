@@ -5,8 +5,7 @@ import { startJanitor } from "../janitor.ts";
 import { launchFunction } from "../launch-function.ts";
 import type { Launcher } from "../launcher.ts";
 import type { Limits } from "../platform.ts";
-import { assertEngine } from "./docker-cli.ts";
-import { buildFunctionImage } from "./image.ts";
+import { buildImage } from "./image.ts";
 import { functionUser } from "./run-arguments.ts";
 import { RunningContainer } from "./running-container.ts";
 
@@ -26,8 +25,7 @@ export interface DockerLauncherOptions {
  */
 export async function createDockerLauncher(options: DockerLauncherOptions): Promise<Launcher> {
   const { secret, program, tempFolder = tmpdir() } = options;
-  await assertEngine();
-  const { tag: image } = await buildFunctionImage(program);
+  const { tag: image } = await buildImage({ program });
   const folder = await mkdtemp(join(tempFolder, "remoe-"));
   const premises = { secret, image, folder, shared: join(folder, "shared") };
   await mkdir(premises.shared, { mode: 0o700 });

@@ -5,15 +5,26 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { remoeError } from "../../core/errors.ts";
+import { packageRoot } from "../package-root.ts";
 
 const run = promisify(execFile);
 
 /** Places in the image. */
 export const NODE = "/bin/node";
 const APPLICATION = "/app";
+/** The program of functions. */
 export const PROGRAM = `${APPLICATION}/program.mjs`;
+/** The command line `remoe`. */
+export const COMMANDS = `${APPLICATION}/remoe.mjs`;
 
-/** Packages the bundled program loads at run time; the GPU variants are left out, a container has no device. */
+/** Of this package, by their places in the image; the bundled model is where `remoe` looks for it. */
+const OWN_FILES: ReadonlyMap<string, string> = new Map([
+  [COMMANDS, "dist/container/remoe.mjs"],
+  [`${APPLICATION}/package.json`, "package.json"],
+  [`${APPLICATION}/models/tiny-moe/tiny-moe-q8_0.gguf`, "models/tiny-moe/tiny-moe-q8_0.gguf"],
+]);
+
+/** Packages the bundled programs load at run time; the GPU variants are left out, a container has no device. */
 const PACKAGES: readonly string[] = [
   "koffi",
   `@koromix/koffi-${process.platform}-${process.arch}`,
@@ -24,16 +35,20 @@ const PACKAGES: readonly string[] = [
 export type ImageFiles = ReadonlyMap<string, string>;
 
 /**
- * Everything that a function needs to run without an operating system around it: Node.js, the libraries that it and
- * the native packages are linked to, those packages, and the bundled program.
+ * Everything that gateways and functions need to run without an operating system around them: Node.js, the libraries
+ * that it and the native packages are linked to, those packages, the bundled programs and the bundled model.
+ * @param program of functions, one file
  * @throws NATIVE_PLATFORM_UNSUPPORTED
  */
-export async function listImageFiles(program: string): Promise<ImageFiles> {
+export async function listImageFiles(
+  program = join(packageRoot(), "dist", "functions", "program.js"),
+): Promise<ImageFiles> {
   const packages = (await Promise.all(PACKAGES.map((name) => listPackage(name)))).flat();
   const binaries = packages.map(([, file]) => file).filter((file) => /\.(so|node)$/.test(file));
   const libraries = await listLibraries([process.execPath, ...binaries]);
   return new Map([
     [PROGRAM, program],
+    ...[...OWN_FILES].map(([place, file]) => [place, join(packageRoot(), file)] as const),
     [NODE, process.execPath],
     ...libraries.map((file) => [file, file] as const),
     ...packages,

@@ -11,7 +11,7 @@ writeFileSync(model, "weights");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const OPTIONS = {
-  image: "remoe-function:0",
+  image: "remoe:0",
   launcherId: "remoe-a",
   memoryMb: 100.5,
   modelFiles: [model],
