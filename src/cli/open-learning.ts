@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import { createLearning, type Learning } from "../gateway/learning.ts";
 import type { PlanQuery } from "../gateway/plan-choice.ts";
 import { loadNative } from "../ggml/library.ts";
 import type { GgufFile } from "../gguf/read.ts";
-import { DEFAULT_HISTORY_OPTIONS, HistoryFile, type HistoryOptions } from "../history/history-file.ts";
+import { HistoryFile, type HistoryOptions } from "../history/history-file.ts";
 import type { HistoryIdentity } from "../history/identity.ts";
 import { readHistory } from "../history/read-history.ts";
+import type { HistoryDamage } from "../history/scan-history.ts";
+import { SharedHistory } from "../history/shared-history.ts";
 import { TokenEmbeddings } from "../model/token-embeddings.ts";
 import { countTokens } from "../predictor/count-tokens.ts";
 import type { Example } from "../predictor/example.ts";
@@ -15,6 +18,14 @@ export interface HistoryChoice {
   readonly path: string;
   /** `counts` keeps no token ids. */
   readonly privacy: HistoryOptions["privacy"];
+  /** Who may write, where several gateways share the history. Defaults to this process alone. */
+  readonly turns?: Turns | undefined;
+}
+
+/** Whether it is this process's turn to write. */
+export interface Turns {
+  readonly isLeader: boolean;
+  onChange(listener: (isLeader: boolean) => void): void;
 }
 
 /** Prediction from a history file, to which every request is added. */
@@ -34,30 +45,23 @@ const MOST_EXAMPLES = 5000;
  * Opens or creates a history and learns from it.
  * @throws HISTORY_*, the signal's reason
  */
-export async function openLearning(
-  file: GgufFile,
-  { path, privacy }: HistoryChoice,
-  signal?: AbortSignal,
-): Promise<OpenLearning> {
+export async function openLearning(file: GgufFile, choice: HistoryChoice, signal?: AbortSignal): Promise<OpenLearning> {
   const identity = historyIdentity(file);
-  const history = await HistoryFile.open(path, identity, { ...DEFAULT_HISTORY_OPTIONS, privacy });
+  const history = await openWriter(choice, identity);
   const embeddings = new TokenEmbeddings(loadNative(), file);
   const close = async (): Promise<void> => {
     await history.close();
     embeddings[Symbol.dispose]();
   };
   try {
-    const { droppedBytes, skippedRecords } = history.repaired;
-    if (droppedBytes > 0) warn(`history ${path}: cut off a damaged end of ${droppedBytes} bytes`);
-    if (skippedRecords > 0) warn(`history ${path}: skipped ${skippedRecords} damaged records`);
     const predictor = new OnlinePredictor(identity);
-    const examples = await readExamples(path, identity);
+    const examples = await readExamples(choice, identity);
     await startPredictor(predictor, examples, signal);
     const learning = createLearning({
       shape: identity,
       predictor,
       embedding: (token) => embeddings.get(token),
-      keep: (record) => void history.append(record).catch((error: Error) => warn(error.message)),
+      keep: (record) => history.append(record),
       now: Date.now,
       later: setImmediate,
     });
@@ -66,6 +70,30 @@ export async function openLearning(
     await close();
     throw error;
   }
+}
+
+type Writer = Pick<SharedHistory, "append" | "close">;
+
+async function openWriter({ path, privacy, turns }: HistoryChoice, identity: HistoryIdentity): Promise<Writer> {
+  const open = async (): Promise<HistoryFile> => {
+    const file = await HistoryFile.open(path, identity, { privacy, takesOver: turns !== undefined });
+    warnOfDamage(path, file.repaired);
+    return file;
+  };
+  const onProblem = ({ message }: Error): void => warn(message);
+  if (turns === undefined) {
+    const file = await open();
+    return { append: (record) => void file.append(record).catch(onProblem), close: () => file.close() };
+  }
+  const shared = new SharedHistory({ path, open, onProblem });
+  turns.onChange((isLeader) => shared.setTurn(isLeader));
+  shared.setTurn(turns.isLeader);
+  return shared;
+}
+
+function warnOfDamage(path: string, { droppedBytes, skippedRecords }: HistoryDamage): void {
+  if (droppedBytes > 0) warn(`history ${path}: cut off a damaged end of ${droppedBytes} bytes`);
+  if (skippedRecords > 0) warn(`history ${path}: skipped ${skippedRecords} damaged records`);
 }
 
 function toQuery(last: Example | undefined, identity: HistoryIdentity, learning: Learning): PlanQuery | null {
@@ -79,8 +107,10 @@ function warn(text: string): void {
   process.stderr.write(`warning: ${text}\n`);
 }
 
-async function readExamples(path: string, identity: HistoryIdentity): Promise<Example[]> {
+async function readExamples({ path, turns }: HistoryChoice, identity: HistoryIdentity): Promise<Example[]> {
   const examples: Example[] = [];
+  // Whose turn it is to write makes it, perhaps in a moment.
+  if (turns !== undefined && !existsSync(path)) return examples;
   for await (const record of await readHistory(path, identity)) examples.push(record);
   return examples.slice(-MOST_EXAMPLES);
 }

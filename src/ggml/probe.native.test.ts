@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { findInstallation, type Installation } from "./installation.ts";
-import { selectCpuLibrary } from "./probe.ts";
+import { CPU_LIBRARY_VARIABLE, cpuLibraryFinding, selectCpuLibrary } from "./probe.ts";
 
 const installation = findInstallation();
 let folder: string;
@@ -94,5 +94,21 @@ describe("the probe's answer", () => {
     selectCpuLibrary(installation);
     selectCpuLibrary({ ...installation, directory: folder });
     expect(cacheFiles()).toHaveLength(2);
+  });
+
+  it("is believed when it was found out elsewhere on a machine like this one", () => {
+    vi.stubEnv(CPU_LIBRARY_VARIABLE, cpuLibraryFinding(installation));
+    vi.stubEnv("REMOE_CACHE_DIR", join(folder, "empty"));
+    breakChildren();
+    expect(installation.cpu).toContain(selectCpuLibrary(installation));
+  });
+
+  it.each(["another machine", "no library"])("is not taken from elsewhere when it is about %s", (what) => {
+    const [identity, library] = cpuLibraryFinding(installation).split("=");
+    const told = what === "no library" ? `${identity}=../../${library}` : `0123456789abcdef=${library}`;
+    vi.stubEnv(CPU_LIBRARY_VARIABLE, told);
+    vi.stubEnv("REMOE_CACHE_DIR", join(folder, "empty"));
+    breakChildren();
+    expect(failure(installation).code).toBe("NATIVE_PROBE_FAILED");
   });
 });

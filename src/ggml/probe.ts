@@ -3,15 +3,20 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { cpus, homedir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { remoeError } from "../core/errors.ts";
 import type { Installation } from "./installation.ts";
 
 /**
  * Which CPU library runs on this machine. A library built for another processor dies of an illegal instruction, so the
  * candidates are loaded in a child first: the child dies, not the user's process. The answer is kept in the cache
- * directory (one file for each processor model and installation), which saves 150 ms at every later start.
+ * directory (one file for each processor model and installation), which saves 150 ms at every later start. A function
+ * in a container has no such directory: who starts it tells what it has found out itself, which holds on machines alike.
  */
+
+/** Environment variable with such a {@link cpuLibraryFinding}. */
+export const CPU_LIBRARY_VARIABLE = "REMOE_CPU_LIBRARY";
+const SEPARATOR = "=";
 
 /**
  * Runs in the child, as text: it must load nothing but koffi. Each CPU library scores itself (0 = cannot run here).
@@ -33,11 +38,16 @@ console.log(best);
 
 /** @throws NATIVE_PROBE_FAILED with the signal or message the child died of */
 export function selectCpuLibrary(installation: Installation): string {
-  const cached = cachePath(installation);
-  return readCache(cached, installation) ?? probe(installation, cached);
+  const identity = machineIdentity(installation);
+  return readTold(identity, installation) ?? readCache(identity, installation) ?? probe(installation, identity);
 }
 
-function probe(installation: Installation, cachedAt: string): string {
+/** What was found out for machines like this one, as text for functions that run elsewhere. @throws NATIVE_PROBE_FAILED */
+export function cpuLibraryFinding(installation: Installation): string {
+  return `${machineIdentity(installation)}${SEPARATOR}${basename(selectCpuLibrary(installation))}`;
+}
+
+function probe(installation: Installation, identity: string): string {
   const { base, registry, cpu, directory } = installation;
   const koffi = createRequire(import.meta.url).resolve("koffi");
   const child = spawnSync(process.execPath, ["-e", CHILD, koffi, JSON.stringify({ base, registry, cpu })], {
@@ -49,7 +59,7 @@ function probe(installation: Installation, cachedAt: string): string {
     const reason = child.signal ?? (child.stderr?.trim().split("\n").at(-1) || `exit code ${child.status}`);
     throw remoeError("NATIVE_PROBE_FAILED", { directory, reason });
   }
-  writeCache(cachedAt, chosen);
+  writeCache(identity, chosen);
   return chosen;
 }
 
@@ -59,15 +69,25 @@ export function cacheDirectory(): string {
   return process.env["REMOE_CACHE_DIR"] ?? join(base, "remoe");
 }
 
-function cachePath({ directory, base }: Installation): string {
-  const identity = [directory, statSync(base).mtimeMs, cpus()[0]?.model, process.arch, process.version];
-  const digest = createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 16);
-  return join(cacheDirectory(), `cpu-library-${digest}`);
+/** Equal where the same library is the right one. */
+function machineIdentity({ directory, base }: Installation): string {
+  const facts = [directory, statSync(base).mtimeMs, cpus()[0]?.model, process.arch, process.version];
+  return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16);
 }
 
-function readCache(path: string, { cpu }: Installation): string | undefined {
+function readTold(identity: string, { cpu, directory }: Installation): string | undefined {
+  const [about, name = ""] = (process.env[CPU_LIBRARY_VARIABLE] ?? "").split(SEPARATOR);
+  const told = join(directory, name);
+  return about === identity && cpu.includes(told) ? told : undefined;
+}
+
+function cachePath(identity: string): string {
+  return join(cacheDirectory(), `cpu-library-${identity}`);
+}
+
+function readCache(identity: string, { cpu }: Installation): string | undefined {
   try {
-    const chosen = readFileSync(path, "utf8");
+    const chosen = readFileSync(cachePath(identity), "utf8");
     return cpu.includes(chosen) ? chosen : undefined;
   } catch {
     return undefined;
@@ -75,8 +95,9 @@ function readCache(path: string, { cpu }: Installation): string | undefined {
 }
 
 /** A cache that cannot be written costs the next start a probe, nothing else. */
-function writeCache(path: string, chosen: string): void {
+function writeCache(identity: string, chosen: string): void {
   try {
+    const path = cachePath(identity);
     mkdirSync(cacheDirectory(), { recursive: true, mode: 0o700 });
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, chosen);

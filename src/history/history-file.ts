@@ -22,12 +22,15 @@ export interface HistoryOptions {
   readonly privacy: "full" | "counts";
   /** Every how many appends to wait for the disk. What came since is lost only if the machine fails, not the process. */
   readonly syncEvery: number;
+  /** Whoever holds the lock is known to be gone: for those who agree elsewhere on who writes. */
+  readonly takesOver: boolean;
 }
 
 export const DEFAULT_HISTORY_OPTIONS: HistoryOptions = {
   limits: { maxRecords: 10_000, maxBytes: 256 * 1024 ** 2 },
   privacy: "full",
   syncEvery: 32,
+  takesOver: false,
 };
 
 interface Claim {
@@ -73,7 +76,7 @@ export class HistoryFile {
     if (problem !== null) throw remoeError("HISTORY_UNWRITABLE", { path, reason: `the model ${problem}` });
     const all = { ...DEFAULT_HISTORY_OPTIONS, ...options };
     return orUnwritable(path, async () => {
-      const release = await takeLock(path);
+      const release = await takeLock(path, all.takesOver);
       try {
         return new HistoryFile({ path, identity, options: all, release }, await openContent(path, identity));
       } catch (error) {

@@ -46,6 +46,12 @@ describe("a history", () => {
     expect(readFileSync(`${path}.lock`, "utf8")).toBe(owner);
   });
 
+  it("is taken over from whoever has it by one who knows that it is over", async () => {
+    const path = lockedBy("1 elsewhere");
+    await takeLock(path, true);
+    expect(readFileSync(`${path}.lock`, "utf8")).toBe(`${process.pid} ${hostname()}`);
+  });
+
   it.each([
     ["has ended", endedPid()],
     ["had the id this one has, in an earlier life of the container", process.pid],

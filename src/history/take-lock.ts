@@ -12,14 +12,15 @@ const held = new Set<string>();
 /**
  * Claims a history for this process by a file `<path>.lock` that names it. The lock of a process of this host that
  * has ended is taken over; whether one of another host (or container) runs cannot be known, so its lock stays.
+ * @param takesOver another process's lock means nothing: the caller knows that it is over
  * @throws HISTORY_UNWRITABLE if another writer has it; errors of the file system
  */
-export async function takeLock(path: string): Promise<ReleaseLock> {
+export async function takeLock(path: string, takesOver = false): Promise<ReleaseLock> {
   const lock = `${resolve(path)}.lock`;
   if (held.has(lock)) throw remoeError("HISTORY_UNWRITABLE", { path, reason: "this process writes it already" });
   held.add(lock);
   try {
-    await claim(lock, path);
+    await claim(lock, path, takesOver);
   } catch (error) {
     held.delete(lock);
     throw error;
@@ -30,11 +31,12 @@ export async function takeLock(path: string): Promise<ReleaseLock> {
   };
 }
 
-async function claim(lock: string, path: string): Promise<void> {
+async function claim(lock: string, path: string, takesOver: boolean): Promise<void> {
   while ((await nullIf("EEXIST", writeFile(lock, ownName(), { flag: "wx", mode: 0o600 }))) === null) {
     const owner = await nullIf("ENOENT", readFile(lock, "utf8"));
     if (owner === null) continue;
-    if (!isStale(owner)) throw remoeError("HISTORY_UNWRITABLE", { path, reason: describeOwner(lock, owner) });
+    if (!takesOver && !isStale(owner))
+      throw remoeError("HISTORY_UNWRITABLE", { path, reason: describeOwner(lock, owner) });
     await removeStale(lock, owner);
   }
 }
