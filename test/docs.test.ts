@@ -62,7 +62,7 @@ describe("the error catalogue", () => {
 });
 
 it("docs/guide/api.md lists exactly the metrics there are", async () => {
-  const { render } = createMetrics({ version: "0", admissions: [], priceBooks: [], platforms: [], clock: () => 0 });
+  const { render } = createMetrics({ version: "0", admissions: [], priceBooks: [], platforms: [] });
   const defined = [...(await render()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
   const documented = [...read("docs/guide/api.md").matchAll(/`(remoe_\w+)/g)].map(([, name]) => name);
   expect(documented.toSorted()).toEqual(defined.toSorted());

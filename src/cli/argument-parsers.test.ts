@@ -1,5 +1,7 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { byteSize, collect, commaList, decimalNumber, duration, wholeNumber } from "./argument-parsers.ts";
+import { byteSize, collect, commaList, decimalNumber, duration, outputFile, wholeNumber } from "./argument-parsers.ts";
 
 describe("wholeNumber", () => {
   it("takes whole numbers of its range", () => {
@@ -42,6 +44,18 @@ describe("byteSize", () => {
 
   it.each(["10", "1kb", "1K", "-1MiB", "1TiB"])("refuses %j", (text) => {
     expect(() => byteSize(text)).toThrow("4MiB");
+  });
+});
+
+describe("outputFile", () => {
+  it("takes files that are there, and new ones in a folder that is", () => {
+    const files = [import.meta.filename, join(tmpdir(), "remoe-result-that-is-not-there.json")];
+    expect(files.map(outputFile)).toEqual(files);
+  });
+
+  it("refuses folders, and files in folders that are not there", () => {
+    expect(() => outputFile(tmpdir())).toThrow("It is a folder");
+    expect(() => outputFile("/nowhere/result.json")).toThrow("cannot be written: ENOENT");
   });
 });
 

@@ -1,3 +1,5 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 
 /** A parser of whole numbers from `least` on. */
@@ -47,6 +49,19 @@ export function commaList(text: string): readonly string[] {
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
+}
+
+/** A file that can be written: what takes minutes to compute should not be lost to a wrong name at the end. */
+export function outputFile(text: string): string {
+  const path = resolve(text);
+  const isThere = statSync(path, { throwIfNoEntry: false });
+  if (isThere?.isDirectory()) throw new InvalidArgumentError("It is a folder; give the name of a file.");
+  try {
+    accessSync(isThere === undefined ? dirname(path) : path, constants.W_OK);
+  } catch (error) {
+    throw new InvalidArgumentError(`It cannot be written: ${(error as Error).message}.`);
+  }
+  return text;
 }
 
 /** For flags that may be given several times. */

@@ -22,4 +22,6 @@ export interface AcquiredFunctions {
   /** What was used so far. */
   usage(): readonly FunctionUsage[];
   release(): void;
+  /** Gives them back unused: whoever uses them next pays for their start and the time since. */
+  putBack(): void;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
 import { SharedTime } from "../core/shared-time.ts";
 import type { Plan } from "../planner/plan.ts";
@@ -117,6 +117,19 @@ describe("deployments", () => {
     expect(deployments.isWarm(UNSPLIT)).toBe(false);
     first.release();
     expect((await deployments.acquire(UNSPLIT, never)).coldStart).toBeNull();
+    expect(launcher.starts).toHaveLength(1);
+  });
+
+  it("started early that nobody wants go back after a minute, with what they cost for who uses them next", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const { deployments, launcher, ready } = createTestDeployments();
+    const started = deployments.start(UNSPLIT, never);
+    await ready(1);
+    await started;
+    vi.advanceTimersByTime(60_000);
+    vi.useRealTimers();
+    const [usage] = (await deployments.acquire(UNSPLIT, never)).usage();
+    expect(usage?.coldStartMs).toBeGreaterThan(0);
     expect(launcher.starts).toHaveLength(1);
   });
 

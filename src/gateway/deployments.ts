@@ -110,5 +110,5 @@ export class Deployments {
 function giveBack(deployment: Deployment, early: EarlyFunctions, functions: AcquiredFunctions): void {
   if (deployment.early !== early) return;
   deployment.early = null;
-  functions.release();
+  functions.putBack();
 }

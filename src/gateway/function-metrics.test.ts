@@ -5,7 +5,7 @@ import type { PriceBook } from "../ledger/price-book.ts";
 import { functionUsage } from "../ledger/testing/function-usage.ts";
 import { createPlatform } from "../platform/instance-pool.ts";
 import { createManualTime } from "../platform/testing/manual-time.ts";
-import { createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
+import { COLD_START, createScriptedLauncher } from "../platform/testing/scripted-launcher.ts";
 import { registerFunctionMetrics } from "./function-metrics.ts";
 import { testMain, testPriceBook } from "./testing/create-test-gateway.ts";
 
@@ -28,7 +28,7 @@ function createTestMetrics(priceBooks: readonly PriceBook[] = [dollars]) {
   const { clock, schedule, advance } = createManualTime();
   const platform = createPlatform(launcher, { clock, schedule, keepAliveMs: KEEP_ALIVE_MS });
   const registry = new Registry();
-  const metrics = registerFunctionMetrics(registry, { priceBooks, platforms: [platform], clock });
+  const metrics = registerFunctionMetrics(registry, { priceBooks, platforms: [platform] });
   const lease = async (spec = testMain) => {
     const acquired = platform.acquire(spec);
     launcher.starts.at(-1)?.becomeReady();
@@ -138,6 +138,30 @@ describe("idle time", () => {
     launcher.starts[0]?.end();
     await settled();
     expect(await read("remoe_billed_seconds_total")).toEqual([]);
+  });
+
+  it("and a start that nobody used cost something too", async () => {
+    const { advance, launcher, lease, read, settled } = createTestMetrics();
+    (await lease()).putBack();
+    advance(2000);
+    launcher.starts[0]?.end();
+    await settled();
+    expect(await read("remoe_billed_seconds_total")).toEqual([
+      `remoe_billed_seconds_total{role="main",phase="cold-start"} ${COLD_START.totalMs / 1000}`,
+      'remoe_billed_seconds_total{role="main",phase="keep-alive"} 2',
+    ]);
+  });
+
+  it("costs something where a start fails", async () => {
+    const { advance, launcher, platform, read, settled } = createTestMetrics();
+    const acquired = platform.acquire(testMain);
+    advance(3000);
+    launcher.starts[0]?.fail(new Error("no"));
+    await expect(acquired).rejects.toThrow();
+    await settled();
+    expect(await read("remoe_billed_seconds_total")).toEqual([
+      'remoe_billed_seconds_total{role="main",phase="cold-start"} 3',
+    ]);
   });
 
   it("is not watched any more after the end of the gateway", async () => {

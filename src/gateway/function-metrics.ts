@@ -1,16 +1,14 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Bill } from "../ledger/bill.ts";
+import { type Bill, billRequest } from "../ledger/bill.ts";
 import { Ledger, type LedgerTotal } from "../ledger/ledger.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
-import type { InstanceReport, Platform } from "../platform/platform.ts";
-import { watchInstances } from "./watch-instances.ts";
+import type { FunctionUsage } from "../ledger/usage.ts";
+import type { InstanceReport, Platform, UntoldTime } from "../platform/platform.ts";
 
 export interface FunctionMetricsOptions {
-  /** Of all bills that will come; the first one also says what idle time costs that no request used. */
+  /** Of all bills that will come; the first one also says what time costs that is on no bill. */
   readonly priceBooks: readonly PriceBook[];
   readonly platforms: readonly Platform[];
-  /** Monotonic milliseconds. */
-  readonly clock: () => number;
 }
 
 export interface FunctionMetrics {
@@ -22,7 +20,7 @@ export interface FunctionMetrics {
 /** What functions run, and what they used and cost, in the registry of a gateway. */
 export function registerFunctionMetrics(
   registry: Registry,
-  { priceBooks, platforms, clock }: FunctionMetricsOptions,
+  { priceBooks, platforms }: FunctionMetricsOptions,
 ): FunctionMetrics {
   const ledgers = new Map(priceBooks.map((book) => [book.name, new Ledger(book)]));
   const [first] = ledgers.values();
@@ -35,10 +33,11 @@ export function registerFunctionMetrics(
     registers: [registry],
   });
   const stops = platforms.map((platform) =>
-    watchInstances(platform, clock, ({ instance, exit, idleMs }) => {
-      const { role, name, memoryMb, vcpus } = instance;
-      exits.inc({ role, reason: exit.reason });
-      if (idleMs > 0) first?.addIdle({ function: name, role, memoryMb, vcpus, gpuMemoryMb: 0, idleMs });
+    platform.onEvent((event) => {
+      if (event.type !== "exited") return;
+      const { instance, exit, untold } = event;
+      exits.inc({ role: instance.role, reason: exit.reason });
+      first?.addBill(billRequest([untoldUsage(instance, untold)], first.priceBook));
     }),
   );
   return {
@@ -47,6 +46,12 @@ export function registerFunctionMetrics(
       for (const stop of stops) stop();
     },
   };
+}
+
+/** What is on no request's bill. */
+function untoldUsage({ name, role, memoryMb, vcpus }: InstanceReport, { startMs, idleMs }: UntoldTime): FunctionUsage {
+  const nothing = { gpuMemoryMb: 0, invocations: 0, busyMs: 0, billedMs: 0 };
+  return { function: name, role, memoryMb, vcpus, ...nothing, coldStartMs: startMs, idleMs };
 }
 
 const ROLES: readonly InstanceReport["role"][] = ["main", "experts"];

@@ -191,9 +191,17 @@ class FunctionSet implements AcquiredFunctions {
   }
 
   release(): void {
+    this.#leave((lease) => lease.release());
+  }
+
+  putBack(): void {
+    this.#leave((lease) => lease.putBack());
+  }
+
+  #leave(giveBack: (lease: Lease) => void): void {
     this.#leaving.abort(remoeError("REQUEST_CANCELLED", {}));
-    this.#main?.lease.release();
-    for (const { lease } of this.#places) lease?.release();
+    const leases = [this.#main?.lease, ...this.#places.map(({ lease }) => lease)];
+    for (const lease of leases) if (lease) giveBack(lease);
   }
 
   async #acquireMain(): Promise<void> {

@@ -34,8 +34,6 @@ export interface GatewayOptions {
   readonly randomSeed?: () => number;
   /** Defaults to silence. */
   readonly logger?: Logger;
-  /** Monotonic milliseconds. Defaults to `performance.now()`. */
-  readonly clock?: () => number;
 }
 
 export interface Gateway {
@@ -100,7 +98,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 function createContext(
-  { pipelines, version, platforms = [], clock = () => performance.now(), ...options }: GatewayOptions,
+  { pipelines, version, platforms = [], ...options }: GatewayOptions,
   inFlight: InFlight,
   unavailable: ServerContext["unavailable"],
 ): ServerContext {
@@ -113,7 +111,6 @@ function createContext(
       admissions: pipelines.map(({ admission }) => admission),
       priceBooks: pipelines.map(({ priceBook }) => priceBook),
       platforms,
-      clock,
     }),
     logger: options.logger ?? silentLogger,
     version,

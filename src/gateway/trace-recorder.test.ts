@@ -35,6 +35,7 @@ function functionsWith(told: Partial<AcquiredFunctions> = {}): AcquiredFunctions
     finish() {},
     usage: () => usage,
     release() {},
+    putBack() {},
     ...told,
   };
 }

@@ -1,7 +1,7 @@
 import { addCharges, type Charge, NO_CHARGE } from "./charge.ts";
 import { roundUp } from "./meter.ts";
 import type { PriceBook, ResourcePrices } from "./price-book.ts";
-import type { FunctionUsage, IdleUsage } from "./usage.ts";
+import type { FunctionUsage } from "./usage.ts";
 
 /** What a function was doing; `keep-alive` is waiting warm for the next request. */
 export const PHASES = ["busy", "cold-start", "keep-alive"] as const;
@@ -63,11 +63,11 @@ function coldStartItem(usage: FunctionUsage, book: PriceBook): BillItem {
 }
 
 /** Time a function was kept warm. It is not rounded: it has no start and end of its own on a provider's bill. */
-export function keepAliveItem(usage: IdleUsage, book: PriceBook): BillItem {
+function keepAliveItem(usage: FunctionUsage, book: PriceBook): BillItem {
   return billItem(usage, { phase: "keep-alive", requests: 0, billedMs: usage.idleMs, prices: book.idle }, book);
 }
 
-function billItem(usage: IdleUsage, { phase, requests, billedMs, prices }: Use, book: PriceBook): BillItem {
+function billItem(usage: FunctionUsage, { phase, requests, billedMs, prices }: Use, book: PriceBook): BillItem {
   const seconds = billedMs / 1000;
   const gbSeconds = (usage.memoryMb / 1024) * seconds;
   const vcpuSeconds = usage.vcpus * seconds;

@@ -66,11 +66,4 @@ describe("Ledger", () => {
       gbSeconds: 1,
     });
   });
-
-  it("adds idle time that is on no bill to keep-alive", () => {
-    const ledger = new Ledger(BOOK);
-    ledger.addBill(billRequest([{ ...experts, idleMs: 1000 }], BOOK));
-    ledger.addIdle({ ...experts, idleMs: 3000 });
-    expect(costs(ledger)).toEqual([["experts", "keep-alive", 4]]);
-  });
 });

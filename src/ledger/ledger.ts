@@ -1,7 +1,7 @@
-import { type Bill, type BillItem, keepAliveItem, PHASES, type Phase } from "./bill.ts";
+import { type Bill, type BillItem, PHASES, type Phase } from "./bill.ts";
 import { addCharges, type Charge, NO_CHARGE } from "./charge.ts";
 import type { PriceBook } from "./price-book.ts";
-import type { FunctionUsage, IdleUsage } from "./usage.ts";
+import type { FunctionUsage } from "./usage.ts";
 
 /** All charges of one role in one phase. */
 export interface LedgerTotal extends Charge {
@@ -11,7 +11,7 @@ export interface LedgerTotal extends Charge {
 
 const ROLES = ["main", "experts"] as const;
 
-/** Running totals of everything billed, and of idle time that is on no request's bill. */
+/** Running totals of everything billed. */
 export class Ledger {
   readonly priceBook: PriceBook;
   #totals: readonly LedgerTotal[] = ROLES.flatMap((role) => PHASES.map((phase) => ({ role, phase, ...NO_CHARGE })));
@@ -23,11 +23,6 @@ export class Ledger {
   /** Adds a bill made with this ledger's price book. */
   addBill(bill: Bill): void {
     for (const item of bill.items) this.#add(item);
-  }
-
-  /** Adds the time a function was kept warm until it ended without serving another request. */
-  addIdle(usage: IdleUsage): void {
-    this.#add(keepAliveItem(usage, this.priceBook));
   }
 
   /** One entry for every role and phase, also where nothing happened yet: its sums never fall. */

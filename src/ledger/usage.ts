@@ -17,6 +17,3 @@ export interface FunctionUsage {
   /** Kept warm without work: before this request, and by it. */
   readonly idleMs: number;
 }
-
-/** A function that was kept warm without work. */
-export type IdleUsage = Omit<FunctionUsage, "invocations" | "busyMs" | "billedMs" | "coldStartMs">;

@@ -96,6 +96,20 @@ describe("acquire", () => {
     expect((await lease(MAIN)).instanceId).toBe("main.1");
   });
 
+  it("tells the next lease of a cold start and idle time of one that was put back", async () => {
+    const { lease, time } = createTestPlatform();
+    const unused = await lease(MAIN);
+    time.advance(300);
+    unused.putBack();
+    time.advance(200);
+    const next = await lease(MAIN);
+    expect(next).toMatchObject({ coldStart: COLD_START, idleMs: 500 });
+    time.advance(50);
+    next.putBack();
+    next.release();
+    expect(await lease(MAIN)).toMatchObject({ coldStart: COLD_START, idleMs: 550 });
+  });
+
   it("leases an instance to as many as its concurrency says, and idle time counts once", async () => {
     const { lease, time } = createTestPlatform();
     (await lease(SHARED)).release();

@@ -172,7 +172,7 @@ class InstancePool implements Platform {
     instance.cancelExpiry();
     instance.leased.end();
     this.#instances.delete(instance);
-    this.#tell({ type: "exited", instance: instance.report(), exit });
+    this.#tell({ type: "exited", instance: instance.report(), exit, untold: instance.untold });
     instance.tellExit(exit);
     this.#serve();
   }
@@ -203,6 +203,7 @@ class InstancePool implements Platform {
   #grant(instance: Instance, launched: LaunchedFunction, { spec, resolve }: Waiter): void {
     instance.cancelExpiry();
     const { coldStart, idleSince } = instance;
+    const grantedAt = this.#clock();
     instance.coldStart = null;
     instance.idleSince = null;
     instance.leases += 1;
@@ -210,9 +211,11 @@ class InstancePool implements Platform {
     this.#emit("leased", instance);
     const { endpoint, pid } = launched;
     const stay = instance.leased.enter();
-    const giveBack = once((broken: boolean) => {
+    const giveBack = once((how: "used" | "unused" | "broken") => {
       stay.leave();
-      this.#giveBack(instance, broken);
+      if (how === "unused") instance.coldStart ??= coldStart;
+      this.#giveBack(instance, how === "broken");
+      if (how === "unused" && instance.idleSince !== null) instance.idleSince = idleSince ?? grantedAt;
     });
     resolve({
       instanceId: instance.id,
@@ -220,13 +223,14 @@ class InstancePool implements Platform {
       endpoint,
       pid,
       coldStart,
-      idleMs: idleSince === null ? 0 : this.#clock() - idleSince,
+      idleMs: idleSince === null ? 0 : grantedAt - idleSince,
       get heldMs() {
         return stay.ms;
       },
       exited: instance.exited,
-      release: () => giveBack(false),
-      discard: () => giveBack(true),
+      release: () => giveBack("used"),
+      putBack: () => giveBack("unused"),
+      discard: () => giveBack("broken"),
     });
   }
 

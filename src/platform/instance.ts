@@ -1,7 +1,7 @@
 import { SharedTime } from "../core/shared-time.ts";
 import type { ColdStart } from "../functions/spec.ts";
 import type { LaunchedFunction } from "./launcher.ts";
-import type { Exit, FunctionSpec, InstanceReport, InstanceState, Lease } from "./platform.ts";
+import type { Exit, FunctionSpec, InstanceReport, InstanceState, Lease, UntoldTime } from "./platform.ts";
 
 /** An acquire that has no lease yet. */
 export interface Waiter {
@@ -38,8 +38,13 @@ export class Instance {
   readonly exited: Promise<Exit>;
   tellExit: (exit: Exit) => void = () => {};
 
+  readonly #clock: () => number;
+  readonly #startedAt: number;
+
   /** @param clock monotonic milliseconds */
   constructor(id: string, cause: Waiter, clock: () => number) {
+    this.#clock = clock;
+    this.#startedAt = clock();
     this.id = id;
     this.spec = cause.spec;
     this.key = cause.key;
@@ -70,6 +75,12 @@ export class Instance {
     const [ready, otherReady] = [this.launched !== null, other.launched !== null];
     if (ready !== otherReady) return ready;
     return this.load === other.load ? this.lastUse > other.lastUse : this.load > other.load;
+  }
+
+  get untold(): UntoldTime {
+    const now = this.#clock();
+    const startMs = this.launched === null ? now - this.#startedAt : (this.coldStart?.totalMs ?? 0);
+    return { startMs, idleMs: this.idleSince === null ? 0 : now - this.idleSince };
   }
 
   report(): InstanceReport {

@@ -7,7 +7,7 @@ export interface FunctionSpec {
   readonly program: FunctionProgram;
   /** In MiB, enforced. */
   readonly memoryMb: number;
-  /** Enforced once the function is ready; starting is not slowed down. */
+  /** Enforced once the function is ready, so that starting is not slowed down; pods have no more from the start on. */
   readonly vcpus: number;
   /** Leases an instance may have at the same time, at least one. */
   readonly concurrency: number;
@@ -15,8 +15,8 @@ export interface FunctionSpec {
 
 /** Which mechanism holds an instance to its spec; `none`: the platform has no means here. */
 export interface Limits {
-  readonly memory: "cgroup v2" | "cgroup v1" | "rlimit" | "container" | "none";
-  readonly cpu: "cgroup v2" | "cgroup v1" | "container" | "none";
+  readonly memory: "cgroup v2" | "cgroup v1" | "rlimit" | "container" | "pod" | "none";
+  readonly cpu: "cgroup v2" | "cgroup v1" | "container" | "pod" | "none";
 }
 
 export type InstanceState = "starting" | "idle" | "leased" | "stopping";
@@ -61,17 +61,27 @@ export interface Lease {
   readonly exited: Promise<Exit>;
   /** Gives the lease back: after the last one the instance stays warm for the keep-alive time. */
   release(): void;
+  /** Gives it back unused: the next lease is told of the cold start and the idle time as if this one had never been. */
+  putBack(): void;
   /** Gives it back as broken: the instance is killed, whoever else has it, and never leased again. */
   discard(): void;
 }
 
+/** Time of an instance that no lease was told of. */
+export interface UntoldTime {
+  /** Of a start that failed, was given up or that nobody used, in milliseconds. */
+  readonly startMs: number;
+  /** Since its last lease. */
+  readonly idleMs: number;
+}
+
 export type PlatformEvent =
   | { readonly type: "starting" | "ready" | "leased" | "released" | "expired"; readonly instance: InstanceReport }
-  | { readonly type: "exited"; readonly instance: InstanceReport; readonly exit: Exit };
+  | { readonly type: "exited"; readonly instance: InstanceReport; readonly exit: Exit; readonly untold: UntoldTime };
 
 /** Starts functions on demand, keeps them warm for a while, and stops them. */
 export interface Platform {
-  /** For reports: `local`, `docker`, … */
+  /** For reports: `local`, `docker`, `kubernetes`, … */
   readonly name: string;
   /**
    * A warm instance of an equal spec with room, else a new one. Specs are compared once per object: do not change them.

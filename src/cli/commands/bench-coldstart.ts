@@ -5,18 +5,16 @@ import { toColdStartChart } from "../../../bench/coldstart-chart.ts";
 import type { ColdStartComparison } from "../../../bench/coldstart-summary.ts";
 import { methodLabel } from "../../../bench/cost-methods.ts";
 import { renderChart } from "../../../bench/plot.ts";
-import { wholeNumber } from "../argument-parsers.ts";
+import { outputFile, wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
 import { formatMs } from "../format.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 import { addTrialFlags, type TrialFlags, toTrial } from "../trial-flags.ts";
 
-interface BenchColdStartFlags extends TrialFlags {
+interface BenchColdStartFlags extends TrialFlags, ResultFlags {
   readonly starts: number;
   readonly plot?: string;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchColdStart(command: Command): void {
@@ -26,8 +24,8 @@ export function defineBenchColdStart(command: Command): void {
   );
   addTrialFlags(command)
     .addOption(flag("--starts <n>", "starts of each method", { parse: wholeNumber(1, 1000), initial: 7 }))
-    .addOption(flag("--plot <file>", "also draw the times (SVG)"))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(flag("--plot <file>", "also draw the times (SVG)", { parse: outputFile }))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -40,10 +38,8 @@ Examples:
 
 async function run({ starts, plot, out, json, ...flags }: BenchColdStartFlags): Promise<void> {
   const result = await benchColdStart({ ...toTrial(flags), starts });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
   if (plot !== undefined) writeFileSync(plot, renderChart(toColdStartChart([...result.measured, ...result.modelled])));
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe({ measured, modelled }: ColdStartBenchmark): string {

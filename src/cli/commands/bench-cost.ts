@@ -7,19 +7,17 @@ import { methodLabel } from "../../../bench/cost-methods.ts";
 import type { CostComparison, PredictionErrors } from "../../../bench/cost-summary.ts";
 import { renderChart } from "../../../bench/plot.ts";
 import { formatMoney } from "../../ledger/format-bill.ts";
-import { wholeNumber } from "../argument-parsers.ts";
+import { outputFile, wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
 import { formatMs } from "../format.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 import { addTrialFlags, type TrialFlags, toTrial } from "../trial-flags.ts";
 
-interface BenchCostFlags extends TrialFlags {
+interface BenchCostFlags extends TrialFlags, ResultFlags {
   readonly requests: number;
   readonly plot?: string;
   readonly plotRatios?: string;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchCost(command: Command): void {
@@ -29,9 +27,13 @@ export function defineBenchCost(command: Command): void {
   );
   addTrialFlags(command)
     .addOption(flag("--requests <n>", "requests of each method", { parse: wholeNumber(1, 10_000), initial: 50 }))
-    .addOption(flag("--plot <file>", "also draw the costs (SVG)"))
-    .addOption(flag("--plot-ratios <file>", "also draw modelled costs over lengths of prompt and answer (SVG)"))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(flag("--plot <file>", "also draw the costs (SVG)", { parse: outputFile }))
+    .addOption(
+      flag("--plot-ratios <file>", "also draw modelled costs over lengths of prompt and answer (SVG)", {
+        parse: outputFile,
+      }),
+    )
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -44,11 +46,9 @@ Examples:
 
 async function run({ requests, plot, plotRatios, out, json, ...flags }: BenchCostFlags): Promise<void> {
   const result = await benchCost({ ...toTrial(flags), requests });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
   if (plot !== undefined) writeFileSync(plot, renderChart(toCostChart([...result.measured, ...result.modelled])));
   if (plotRatios !== undefined) writeFileSync(plotRatios, renderChart(toRatioChart(result.ratios)));
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe({ measured, modelled, ratios }: CostBenchmark): string {

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { benchEngine, type EngineBenchmark } from "../../../bench/engine.ts";
@@ -6,17 +5,15 @@ import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { comparisonHeader, comparisonRow, formatSpeed } from "../describe-comparison.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchEngineFlags {
+interface BenchEngineFlags extends ResultFlags {
   readonly model?: string;
   readonly threads?: number;
   readonly rounds: number;
   readonly prompt: string;
   readonly neighbour?: boolean;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchEngine(command: Command): void {
@@ -27,7 +24,7 @@ export function defineBenchEngine(command: Command): void {
     .addOption(flag("--rounds <n>", "turns of each side", { parse: wholeNumber(3, 10_000), initial: 40 }))
     .addOption(flag("--prompt <lengths>", "prompt lengths in tokens", { initial: "32,128,512" }))
     .addOption(flag("--neighbour", "keep one core busy with something else meanwhile"))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText(
       "after",
@@ -47,9 +44,7 @@ async function run({ model, threads, rounds, prompt, neighbour, out, json }: Ben
     promptTokens: prompt.split(",").map((length) => wholeNumber(1, 1023)(length)),
     neighbour: neighbour ?? false,
   });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe(result: EngineBenchmark): string {

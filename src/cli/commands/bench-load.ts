@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { benchLoad, type LoadBenchmark } from "../../../bench/load.ts";
@@ -7,15 +6,13 @@ import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { flag } from "../flag.ts";
 import { formatBytes, formatMs } from "../format.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchLoadFlags {
+interface BenchLoadFlags extends ResultFlags {
   readonly model?: string;
   readonly threads?: number;
   readonly rounds: number;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchLoad(command: Command): void {
@@ -24,7 +21,7 @@ export function defineBenchLoad(command: Command): void {
     .addOption(flag("-m, --model <file>", "model file", { initially: "the bundled tiny-moe" }))
     .addOption(flag("--threads <n>", "threads of both", { parse: wholeNumber(1, 1024), initially: "the processors" }))
     .addOption(flag("--rounds <n>", "turns of each side", { parse: wholeNumber(1, 1000), initial: 5 }))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", "\nExamples:\n  remoe bench load\n  remoe bench load --model olmoe.gguf --rounds 3")
     .action(run);
@@ -33,9 +30,7 @@ export function defineBenchLoad(command: Command): void {
 async function run({ model, threads, rounds, out, json }: BenchLoadFlags): Promise<void> {
   const options = { model: model ?? bundledModel(), threads: threads ?? availableParallelism(), rounds };
   const result = await benchLoad(options);
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe({ warm, cold, memory, start }: LoadBenchmark): string {

@@ -1,18 +1,15 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { benchModels, type ModelsBenchmark } from "../../../bench/models.ts";
 import { SYNTH_QUANTS, type SynthQuantName } from "../../model/synth/quants.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 
-interface BenchModelsFlags {
+interface BenchModelsFlags extends ResultFlags {
   readonly quant?: SynthQuantName;
   readonly threads?: number;
   readonly rounds: number;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchModels(command: Command): void {
@@ -25,7 +22,7 @@ export function defineBenchModels(command: Command): void {
     .addOption(flag("--quant <type>", "check this quantisation only", { choices: quants, initially: "all" }))
     .addOption(flag("--threads <n>", "threads of both", { parse: wholeNumber(1, 1024), initially: "the processors" }))
     .addOption(flag("--rounds <n>", "turns of each side; 0 for no speed", { parse: wholeNumber(0, 1000), initial: 12 }))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText(
       "after",
@@ -44,9 +41,7 @@ async function run({ quant, threads, rounds, out, json }: BenchModelsFlags): Pro
     rounds,
     onProgress: (line) => void process.stderr.write(`${line}\n`),
   });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe({ checked }: ModelsBenchmark): string {

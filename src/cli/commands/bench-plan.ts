@@ -5,13 +5,13 @@ import { planCharts } from "../../../bench/plan-chart.ts";
 import { describePlans } from "../../../bench/plan-tables.ts";
 import { renderChart } from "../../../bench/plot.ts";
 import { remoeError } from "../../core/errors.ts";
-import { commaList, wholeNumber } from "../argument-parsers.ts";
+import { commaList, outputFile, wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
 import { createProgress } from "../progress.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 
-interface BenchPlanFlags {
+interface BenchPlanFlags extends ResultFlags {
   readonly shapes: readonly string[];
   readonly prompts: number;
   readonly instances: number;
@@ -21,8 +21,6 @@ interface BenchPlanFlags {
   readonly profile?: string;
   readonly model?: string;
   readonly plot?: string;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchPlan(command: Command): void {
@@ -55,9 +53,11 @@ export function defineBenchPlan(command: Command): void {
     .addOption(flag("--profile <file>", "also fit the times of a measured profile (remoe profile --out)"))
     .addOption(flag("-m, --model <file>", "the profile's model", { initially: "the bundled tiny-moe" }))
     .addOption(
-      flag("--plot <file>", "also draw (SVG): plan.svg becomes plan-costs.svg, plan-prefill.svg, plan-memory.svg"),
+      flag("--plot <file>", "also draw (SVG): plan.svg becomes plan-costs.svg, plan-prefill.svg, plan-memory.svg", {
+        parse: outputFile,
+      }),
     )
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -78,10 +78,8 @@ function shapeNames(text: string): readonly string[] {
 
 async function run({ out, plot, json, ...flags }: BenchPlanFlags): Promise<void> {
   const result = await measure(flags);
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
   if (plot !== undefined) draw(result, plot);
-  if (json) printJson(result);
-  else process.stdout.write(describePlans(result));
+  writeResult(result, { out, json }, () => describePlans(result));
 }
 
 async function measure({ history, test, profile, model, ...options }: BenchPlanFlags): Promise<PlanBenchmark> {

@@ -6,22 +6,20 @@ import { CONTENDER_LABELS, toChart } from "../../../bench/predict-chart.ts";
 import { CONTENDERS } from "../../../bench/predict-contenders.ts";
 import type { Estimate } from "../../../bench/predict-estimate.ts";
 import type { RemoteShare } from "../../../bench/predict-placement.ts";
-import { wholeNumber } from "../argument-parsers.ts";
+import { outputFile, wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { flag } from "../flag.ts";
 import { formatCount, formatMs } from "../format.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchPredictFlags {
+interface BenchPredictFlags extends ResultFlags {
   readonly model?: string;
   readonly history?: string;
   readonly test?: string;
   readonly raw?: boolean;
   readonly limit?: number;
   readonly plot?: string;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchPredict(command: Command): void {
@@ -45,8 +43,8 @@ export function defineBenchPredict(command: Command): void {
     .addOption(
       flag("--limit <n>", "take the first n prompts of each file", { parse: wholeNumber(1), initially: "all" }),
     )
-    .addOption(flag("--plot <file>", "also draw the divergences (SVG)"))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(flag("--plot <file>", "also draw the divergences (SVG)", { parse: outputFile }))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", EXAMPLES)
     .action(run);
@@ -59,10 +57,8 @@ Examples:
 
 async function run({ model, out, plot, json, ...options }: BenchPredictFlags): Promise<void> {
   const result = await benchPredict({ model: model ?? bundledModel(), ...options });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
   if (plot !== undefined) writeFileSync(plot, renderChart(toChart(result)));
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe(result: PredictBenchmark): string {

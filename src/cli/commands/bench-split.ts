@@ -1,16 +1,12 @@
-import { writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { benchSplit, type SplitBenchmark, type SplitBenchOptions } from "../../../bench/split.ts";
 import type { Spread } from "../../core/stats.ts";
 import { share, wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchSplitFlags extends SplitBenchOptions {
-  readonly out?: string;
-  readonly json?: boolean;
-}
+interface BenchSplitFlags extends SplitBenchOptions, ResultFlags {}
 
 export function defineBenchSplit(command: Command): void {
   command
@@ -27,7 +23,7 @@ export function defineBenchSplit(command: Command): void {
     )
     .addOption(flag("--tokens <n>", "tokens of an answer", { parse: wholeNumber(2, 900), initial: 64 }))
     .addOption(flag("--rounds <n>", "answers of each side", { parse: wholeNumber(1, 1000), initial: 10 }))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText(
       "after",
@@ -43,9 +39,7 @@ function positiveShare(text: string): number {
 
 async function run({ out, json, ...options }: BenchSplitFlags): Promise<void> {
   const result = await benchSplit(options);
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 /** Microseconds a layer with remote rows may cost more than without. */

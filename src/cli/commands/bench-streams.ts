@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { benchStreams, type StreamsBenchmark } from "../../../bench/streams.ts";
@@ -6,16 +5,14 @@ import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
 import { comparisonHeader, comparisonRow } from "../describe-comparison.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchStreamsFlags {
+interface BenchStreamsFlags extends ResultFlags {
   readonly model?: string;
   readonly threads?: number;
   readonly rounds: number;
   readonly streams: string;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchStreams(command: Command): void {
@@ -25,7 +22,7 @@ export function defineBenchStreams(command: Command): void {
     .addOption(flag("--threads <n>", "threads of both", { parse: wholeNumber(1, 1024), initially: "the processors" }))
     .addOption(flag("--rounds <n>", "turns of each side", { parse: wholeNumber(3, 10_000), initial: 40 }))
     .addOption(flag("--streams <counts>", "numbers of streams", { initial: "1,4,8" }))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", "\nExamples:\n  remoe bench streams --model olmoe.gguf --rounds 20 --streams 4,8")
     .action(run);
@@ -38,9 +35,7 @@ async function run({ model, threads, rounds, streams, out, json }: BenchStreamsF
     rounds,
     streams: streams.split(",").map((count) => wholeNumber(1, 64)(count)),
   });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe({ decode, threads, machine, load }: StreamsBenchmark): string {

@@ -1,22 +1,19 @@
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { benchWire, type GrpcCosts, type WireBenchmark, type WireCosts } from "../../../bench/wire.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { flag } from "../flag.ts";
-import { printJson } from "../print-json.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 
-interface BenchWireFlags {
+interface BenchWireFlags extends ResultFlags {
   readonly rounds: number;
-  readonly out?: string;
-  readonly json?: boolean;
 }
 
 export function defineBenchWire(command: Command): void {
   command
     .description("Measures a call to remote experts that do no work, between two processes, and grpc-js beside it.")
     .addOption(flag("--rounds <n>", "turns of each transport", { parse: wholeNumber(1, 10_000), initial: 20 }))
-    .addOption(flag("-o, --out <file>", "also write the JSON object to a file"))
+    .addOption(outFlag())
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", "\nExamples:\n  remoe bench wire\n  remoe bench wire --rounds 100 --json")
     .action(run);
@@ -24,9 +21,7 @@ export function defineBenchWire(command: Command): void {
 
 async function run({ rounds, out, json }: BenchWireFlags): Promise<void> {
   const result = await benchWire({ rounds });
-  if (out !== undefined) writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
-  if (json) printJson(result);
-  else process.stdout.write(describe(result));
+  writeResult(result, { out, json }, () => describe(result));
 }
 
 function describe(result: WireBenchmark): string {
