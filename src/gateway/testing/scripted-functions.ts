@@ -71,6 +71,7 @@ export function createScriptedFunctions(script: Script): ScriptedFunctions {
       release: () => {
         releases[index] = (releases[index] ?? 0) + 1;
       },
+      putBack() {},
     };
   }
 
