@@ -105,7 +105,7 @@ async function startFunctions(name: string, { common, program }: Trial): Promise
   const decision = planNow(methodNamed(name), common);
   if (decision === null) return null;
   const { plan } = decision.placement;
-  const platform = await createNamedPlatform("local", { secret: randomBytes(32).toString("hex") });
+  const { platform } = await createNamedPlatform("local", { secret: randomBytes(32).toString("hex") });
   try {
     return await timeStart(platform, toFunctionSpecs(plan, program), plan);
   } finally {

@@ -8,8 +8,8 @@ import type { ModelSizes, PlanningProblem } from "../src/planner/problem.ts";
 import { toActivationMatrix } from "../src/predictor/activation-matrix.ts";
 
 /** What there is to decide for a prompt before it runs, as the gateway sees it. */
-export function forecast(base: ProblemBase, tokens: readonly number[], { learning, maxTokens }: ForecastOptions) {
-  const query = { promptTokens: tokens.length, maxTokens, expectation: learning.expect("forecast", tokens) };
+export async function forecast(base: ProblemBase, tokens: readonly number[], { learning, maxTokens }: ForecastOptions) {
+  const query = { promptTokens: tokens.length, maxTokens, expectation: await learning.expect("forecast", tokens) };
   return toProblem(base, query, bothKinds(base.profile.spread));
 }
 

@@ -92,7 +92,7 @@ async function readPastRequests(file: GgufFile, options: TrialOptions): Promise<
   return await readRecords(history ?? bundledPrompts("bundle-train.jsonl"), {
     native,
     file,
-    identity: historyIdentity(file),
+    identity: await historyIdentity(file),
     embeddings,
     isRaw: raw,
     limit: limit ?? (history === undefined ? BUNDLED_LIMIT : Number.POSITIVE_INFINITY),
@@ -117,7 +117,7 @@ function decideObjectives(
 }
 
 async function writeHistory(path: string, file: GgufFile, records: readonly HistoryRecord[]): Promise<void> {
-  const history = await HistoryFile.open(path, historyIdentity(file));
+  const history = await HistoryFile.open(path, await historyIdentity(file));
   for (const record of records) await history.append(record);
   await history.close();
 }
@@ -130,12 +130,15 @@ async function forecastPrompts(
   const model = readServedModel(file, file.path, program.contextLength);
   const { learning, close } = await openLearning(file, { path: history, privacy: "full" });
   try {
-    return texts.map((text) => {
-      const prompt: Prompt = raw
-        ? { type: "text", text }
-        : { type: "chat", messages: [{ role: "user", content: text }] };
-      return { prompt, problem: forecast(base, encodePrompt(prompt, model), { learning, maxTokens }) };
-    });
+    const asked = texts.map(
+      (text): Prompt => (raw ? { type: "text", text } : { type: "chat", messages: [{ role: "user", content: text }] }),
+    );
+    return await Promise.all(
+      asked.map(async (prompt) => ({
+        prompt,
+        problem: await forecast(base, encodePrompt(prompt, model), { learning, maxTokens }),
+      })),
+    );
   } finally {
     await close();
   }

@@ -59,7 +59,7 @@ export async function benchPredict(options: PredictBenchOptions): Promise<Predic
   const { raw = false, limit = Number.POSITIVE_INFINITY } = options;
   const native = loadNative();
   const file = readGguf(model);
-  const identity = historyIdentity(file);
+  const identity = await historyIdentity(file);
   using embeddings = new TokenEmbeddings(native, file);
   const reading = { native, file, identity, embeddings, isRaw: raw, limit };
   const examples = await readRecords(history, reading);
@@ -74,7 +74,7 @@ export async function benchPredict(options: PredictBenchOptions): Promise<Predic
       history: { file: basename(history), prompts: examples.length },
       test: { file: basename(test), prompts: queries.length },
     },
-    ...compare({ native, file, identity, embeddings, examples, queries }),
+    ...(await compare({ native, file, identity, embeddings, examples, queries })),
   };
 }
 
@@ -94,9 +94,10 @@ interface Comparison {
 
 type Compared = Scores & Pick<PredictBenchmark, "placement" | "build" | "query" | "bruteForce">;
 
-function compare({ native, file, identity, embeddings, examples, queries }: Comparison): Compared {
-  const embedding = (token: number): Float32Array | null => embeddings.get(token);
-  const gates = gateMatrices(native, file);
+async function compare(comparison: Comparison): Promise<Compared> {
+  const { native, file, identity, embeddings, examples, queries } = comparison;
+  const embedding = await embeddings.of([...examples, ...queries].flatMap(({ tokens }) => [...tokens]));
+  const gates = await gateMatrices(native, file);
   const contenders = createContenders({ shape: identity, examples, embedding, gates });
   const predictions = predictAll(contenders, queries);
   const named = <Unit extends string>(unit: Unit, value: (contender: Contender) => number) =>

@@ -3,12 +3,12 @@
 //
 //   node examples/expert-bytes.mjs models/tiny-moe/tiny-moe-q8_0.gguf
 // biome-ignore lint/correctness/noUnresolvedImports: in its own folder a package is found by its name once it is built
-import { isRemoeError, readGguf } from "remoe";
+import { isRemoeError, openModel } from "remoe";
 
 const [path = "models/tiny-moe/tiny-moe-q8_0.gguf"] = process.argv.slice(2);
 
 try {
-  const { metadata, tensors } = readGguf(path);
+  const { metadata, tensors } = await openModel(path);
   const layers = bytesByLayer([...tensors.values()].filter(({ name }) => name.includes("_exps.")));
   process.stdout.write(`${metadata.stringOr("general.name", path)} (${metadata.string("general.architecture")})\n`);
   for (const [layer, bytes] of layers) process.stdout.write(`layer ${layer}: ${bytes} bytes of experts\n`);

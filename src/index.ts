@@ -8,4 +8,5 @@ export {
   type SerialisedError,
 } from "./core/errors.ts";
 export { VERSION } from "./core/version.ts";
-export { type GgufFile, readGguf } from "./gguf/read.ts";
+export { openModel } from "./gguf/open-model.ts";
+export type { GgufFile } from "./gguf/read.ts";

@@ -172,7 +172,7 @@ describe("remoe run", () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/\S.*\n$/s);
     expect(stderr).toMatch(/^\d+ tokens in .* first after .* tokens\/s \((stop|length)\)\ncost \$0\.\d+ /);
-    expect(stderr).toMatch(/^main +cold-start .*\ntotal .*\$0\.\d+\n$/m);
+    expect(stderr).toMatch(/^main +cold-start .*\nmain +keep-alive .*\ntotal .*\$0\.\d+\n$/m);
   });
 
   it("predicts from a history and adds to it; a damaged end is cut off and told", async () => {
@@ -204,7 +204,11 @@ describe("remoe run", () => {
       experts: { localRows: expect.any(Number), remoteRows: 0, remoteCalls: 0 },
       slo: { ttftMet: true, tpotMet: true },
     });
-    expect(result.bill.items.map(({ phase }: { phase: string }) => phase)).toEqual(["busy", "cold-start"]);
+    expect(result.bill.items.map(({ phase }: { phase: string }) => phase)).toEqual([
+      "busy",
+      "cold-start",
+      "keep-alive",
+    ]);
     expect(Object.keys(result.timings).sort()).toEqual(
       "coldStartMs decodeMs planMs predictMs prefillMs queueMs totalMs tpotMs ttftMs".split(" "),
     );

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
-import { expertsFootprint, type Footprint, mainFootprint } from "../engine/footprint.ts";
+import { expertsFootprint, type Footprint, footprintBytes, mainFootprint } from "../engine/footprint.ts";
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import { localExperts, type ModelProgram, usableProcessors } from "../gateway/function-specs.ts";
 import type { GgufFile } from "../gguf/read.ts";
@@ -84,8 +84,8 @@ function expertProgram(experts: ExpertSelection) {
   return { experts, threads: 1, maxTokens: BATCH_TOKENS };
 }
 
-function neededMb({ weightBytes, cacheBytes, bufferBytes }: Footprint): number {
-  return RUNTIME_MB + (weightBytes + cacheBytes + bufferBytes) / MIB;
+function neededMb(footprint: Footprint): number {
+  return RUNTIME_MB + footprintBytes(footprint) / MIB;
 }
 
 function roundUp(mb: number): number {

@@ -4,7 +4,7 @@ import type { HistoryIdentity } from "../history/identity.ts";
 import { readTransformer } from "../model/registry.ts";
 
 /** What a history of this model file belongs to. */
-export function historyIdentity(file: GgufFile): HistoryIdentity {
+export async function historyIdentity(file: GgufFile): Promise<HistoryIdentity> {
   const { layers, experts, expertsPerToken, hidden, vocabulary } = readTransformer(file).hyper;
   return {
     layers,
@@ -12,7 +12,7 @@ export function historyIdentity(file: GgufFile): HistoryIdentity {
     expertsPerToken,
     dimensions: hidden,
     vocabularySize: vocabulary,
-    model: modelFingerprint(file),
+    model: await modelFingerprint(file),
     tokenizer: tokenizerFingerprint(file),
   };
 }

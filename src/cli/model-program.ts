@@ -22,7 +22,7 @@ export function toModelProgram(file: GgufFile, options: ProgramOptions): ModelPr
   const { layers, experts, contextLength: trained } = readTransformer(file).hyper;
   const contextLength = chooseContext(trained, options.contextLength);
   return {
-    model: file.path,
+    model: file.location,
     layers,
     experts,
     contextLength,

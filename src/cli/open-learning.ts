@@ -46,7 +46,7 @@ const MOST_EXAMPLES = 5000;
  * @throws HISTORY_*, the signal's reason
  */
 export async function openLearning(file: GgufFile, choice: HistoryChoice, signal?: AbortSignal): Promise<OpenLearning> {
-  const identity = historyIdentity(file);
+  const identity = await historyIdentity(file);
   const history = await openWriter(choice, identity);
   const embeddings = new TokenEmbeddings(loadNative(), file);
   const close = async (): Promise<void> => {
@@ -60,12 +60,12 @@ export async function openLearning(file: GgufFile, choice: HistoryChoice, signal
     const learning = createLearning({
       shape: identity,
       predictor,
-      embedding: (token) => embeddings.get(token),
+      embeddingsOf: (tokens) => embeddings.of(tokens),
       keep: (record) => history.append(record),
       now: Date.now,
       later: setImmediate,
     });
-    return { learning, typical: toQuery(examples.at(-1), identity, learning), close };
+    return { learning, typical: await toQuery(examples.at(-1), identity, learning), close };
   } catch (error) {
     await close();
     throw error;
@@ -96,10 +96,14 @@ function warnOfDamage(path: string, { droppedBytes, skippedRecords }: HistoryDam
   if (skippedRecords > 0) warn(`history ${path}: skipped ${skippedRecords} damaged records`);
 }
 
-function toQuery(last: Example | undefined, identity: HistoryIdentity, learning: Learning): PlanQuery | null {
+async function toQuery(
+  last: Example | undefined,
+  identity: HistoryIdentity,
+  learning: Learning,
+): Promise<PlanQuery | null> {
   if (last === undefined) return null;
   const tokensOf = (pairs: Uint32Array): number => countTokens(pairs, identity, identity.expertsPerToken);
-  const expectation = learning.expect("typical", last.tokens);
+  const expectation = await learning.expect("typical", last.tokens);
   return { promptTokens: tokensOf(last.prefill), maxTokens: USUAL_ANSWER, expectation };
 }
 

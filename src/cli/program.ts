@@ -125,6 +125,36 @@ const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./commands/bench-coldstart.ts")).defineBenchColdStart,
   },
   {
+    words: ["deploy", "k8s"],
+    summary: "deploy a gateway to a Kubernetes cluster",
+    load: async () => (await import("./commands/deploy-k8s.ts")).defineDeployK8s,
+  },
+  {
+    words: ["status"],
+    summary: "say what a deployment is at",
+    load: async () => (await import("./commands/status.ts")).defineStatus,
+  },
+  {
+    words: ["logs"],
+    summary: "print what a deployment's gateways wrote",
+    load: async () => (await import("./commands/logs.ts")).defineLogs,
+  },
+  {
+    words: ["rollback"],
+    summary: "apply an earlier revision of a deployment",
+    load: async () => (await import("./commands/rollback.ts")).defineRollback,
+  },
+  {
+    words: ["undeploy"],
+    summary: "remove a deployment from a cluster",
+    load: async () => (await import("./commands/undeploy.ts")).defineUndeploy,
+  },
+  {
+    words: ["bench", "platform"],
+    summary: "compare starts and warm requests on a platform with local processes",
+    load: async () => (await import("./commands/bench-platform.ts")).defineBenchPlatform,
+  },
+  {
     words: ["doctor"],
     summary: "check that Remoe can run on this machine",
     load: async () => (await import("./commands/doctor.ts")).defineDoctor,
@@ -143,6 +173,7 @@ const COMMANDS: readonly CommandEntry[] = [
 
 const GROUPS: Readonly<Record<string, string>> = {
   bench: "run benchmarks",
+  deploy: "deploy to where functions run",
   history: "look into recorded histories",
   image: "make container images",
   model: "make model files",

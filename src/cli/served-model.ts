@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import type { ServedModel } from "../gateway/prompt.ts";
-import { loadNative } from "../ggml/library.ts";
-import { Vocabulary } from "../ggml/vocabulary.ts";
+import type { ModelSource } from "../gguf/model-source.ts";
 import type { GgufFile } from "../gguf/read.ts";
 import { type ChatTemplate, createChatTemplate } from "../model/chat-template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
+import { openVocabulary } from "./open-vocabulary.ts";
 
 /** Long contexts take memory for their cache: more than this only when asked for. */
 const DEFAULT_CONTEXT = 4096;
@@ -22,14 +22,19 @@ export function chooseContext(trained: number, asked: number | undefined): numbe
 
 /** What turns prompts into tokens, read from a model file: vocabulary and chat template. */
 export function readServedModel(file: GgufFile, id: string, contextLength: number): ServedModel {
-  const tokenizer = new Vocabulary(loadNative(), file.path);
+  const tokenizer = openVocabulary(file);
   return {
     id,
-    created: Math.floor(statSync(file.path).mtimeMs / 1000),
+    created: Math.floor(modifiedMs(file) / 1000),
     contextLength,
     tokenizer,
     template: chatTemplate(file, tokenizer),
   };
+}
+
+function modifiedMs({ parts }: GgufFile): number {
+  const [first] = parts as [ModelSource];
+  return first.type === "disk" ? statSync(first.path).mtimeMs : first.modifiedMs;
 }
 
 function chatTemplate({ metadata }: GgufFile, tokenizer: Tokenizer): ChatTemplate | null {

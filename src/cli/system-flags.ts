@@ -35,6 +35,7 @@ export interface SystemFlags extends PlanningFlags {
   readonly expertMemory?: number;
   readonly remoteRows: RowTransfer;
   readonly platform: PlatformName;
+  readonly kubernetesSettings?: string;
   readonly keepAlive: number;
   readonly prices: string;
   readonly history?: string;
@@ -57,7 +58,7 @@ export function addSystemFlags(command: Command): Command {
 
 function addModelFlags(command: Command): void {
   command
-    .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
+    .addOption(flag("-m, --model <file>", "path or URL of a model file (GGUF)", { initially: "the bundled tiny-moe" }))
     .addOption(
       flag("--context <tokens>", "tokens that prompt and answer share", {
         parse: wholeNumber(1),
@@ -152,6 +153,7 @@ function addPlatformFlags(command: Command): Command {
       }),
     )
     .addOption(flag("--platform <name>", "what runs the functions", { choices: PLATFORMS, initial: "local" }))
+    .addOption(flag("--kubernetes-settings <file>", "settings (JSON) of the platform kubernetes"))
     .addOption(
       flag("--keep-alive <duration>", "how long a function stays warm without a request", {
         parse: duration,
@@ -197,6 +199,7 @@ export function toSystemOptions(flags: SystemFlags, reuse: boolean): SystemOptio
     rows: flags.remoteRows,
     priceBook: readPriceBook(flags.prices),
     platform: flags.platform,
+    kubernetesSettings: flags.kubernetesSettings,
     keepAliveMs: flags.keepAlive,
     history: flags.history === undefined ? undefined : { path: flags.history, privacy: flags.historyPrivacy },
   };

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import type { RowTransfer } from "../functions/protocol.ts";
 import { Admission } from "../gateway/admission.ts";
@@ -7,7 +6,7 @@ import { connectMains } from "../gateway/connect-mains.ts";
 import { Deployments } from "../gateway/deployments.ts";
 import { createPipeline, type Pipeline } from "../gateway/pipeline.ts";
 import { fixedPlan, type PlanChooser, type PlanQuery } from "../gateway/plan-choice.ts";
-import { readGguf } from "../gguf/read.ts";
+import { openModel } from "../gguf/open-model.ts";
 import { modelStem } from "../gguf/split-format.ts";
 import type { PriceBook } from "../ledger/price-book.ts";
 import { DEFAULT_PRICE_BOOK, PRICE_BOOKS } from "../ledger/price-books.ts";
@@ -22,7 +21,7 @@ import { type HistoryChoice, type OpenLearning, openLearning } from "./open-lear
 import { readServedModel } from "./served-model.ts";
 
 export interface SystemOptions extends ProgramOptions {
-  /** Path of a model file. Defaults to the bundled tiny-moe. */
+  /** Path or URL of a model file. Defaults to the bundled tiny-moe. */
   readonly model?: string | undefined;
   /** The name clients ask for. Defaults to the file's, without part number and ending. */
   readonly alias?: string | undefined;
@@ -40,6 +39,8 @@ export interface SystemOptions extends ProgramOptions {
   readonly priceBook?: PriceBook | undefined;
   /** Defaults to local processes. */
   readonly platform?: PlatformName | undefined;
+  /** Path of the settings that the platform `kubernetes` needs. */
+  readonly kubernetesSettings?: string | undefined;
   /** How long functions stay warm without a request. Defaults to 10 minutes. */
   readonly keepAliveMs?: number | undefined;
 }
@@ -65,15 +66,18 @@ const BUNDLED_NAME = "tiny-moe";
  * @throws MODEL_NOT_FOUND, MODEL_* for a file that is no model Remoe runs, PLAN_INVALID, FUNCTION_*
  */
 export async function startSystem(options: SystemOptions, asked?: AbortSignal): Promise<System> {
-  const path = options.model ?? bundledModel();
-  if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
-  const file = readGguf(path);
+  const file = await openModel(options.model ?? bundledModel(), { signal: asked });
   const program = toModelProgram(file, options);
   const clock = () => performance.now();
   const { admission = new Admission({ clock, concurrency: program.parallel }) } = options;
   const { priceBook = PRICE_BOOKS.get(DEFAULT_PRICE_BOOK) as PriceBook, rows = "f32", keepAliveMs } = options;
-  const secret = randomBytes(32).toString("hex");
-  const platform = await createNamedPlatform(options.platform ?? "local", { secret, keepAliveMs });
+  // In a cluster it comes from a Secret, so that a gateway needs no right to make one.
+  const secret = process.env["REMOE_FUNCTION_SECRET"] ?? randomBytes(32).toString("hex");
+  const { platform, turns, release } = await createNamedPlatform(options.platform ?? "local", {
+    secret,
+    keepAliveMs,
+    kubernetesSettings: options.kubernetesSettings,
+  });
   const closing = new AbortController();
   const signal = asked === undefined ? closing.signal : AbortSignal.any([asked, closing.signal]);
   const deployments = new Deployments({
@@ -89,11 +93,12 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
     closing.abort(remoeError("SHUTTING_DOWN", { retryAfterS: 1 }));
     await platform.close(deadlineMs);
     await opened?.close();
+    await release();
   };
   const placing = placeExperts(options, { file, program, priceBook, deployments, admission, signal });
   try {
-    if (options.history !== undefined) opened = await openLearning(file, options.history, signal);
-    const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : modelStem(path));
+    if (options.history !== undefined) opened = await openLearning(file, { ...options.history, turns }, signal);
+    const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : modelStem(file.path));
     const model = readServedModel(file, modelId, program.contextLength);
     const pipeline = createPipeline({
       model,
@@ -106,7 +111,7 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
     });
     const plan = await placing.ready(opened?.typical ?? USUAL_QUERY);
     const { id, contextLength } = model;
-    return { pipeline, platform, plan, model: { id, path, contextLength }, stop };
+    return { pipeline, platform, plan, model: { id, path: file.path, contextLength }, stop };
   } catch (error) {
     await stop(0);
     throw error;

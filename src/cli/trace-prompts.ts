@@ -39,7 +39,8 @@ export async function* tracePrompts(
     const done = await run(tokens, options);
     if (done === null) return;
     const { id, domain } = prompt;
-    yield toHistoryRecord({ id, domain, time: options.now(), tokens, vector: toVector(tokens, options) }, done);
+    const vector = await toVector(tokens, options);
+    yield toHistoryRecord({ id, domain, time: options.now(), tokens, vector }, done);
     if (signal.aborted) return;
   }
 }
@@ -78,6 +79,6 @@ async function run(
   return null;
 }
 
-function toVector(tokens: readonly number[], { embeddings }: TraceOptions): Float32Array {
-  return promptVector(tokens, (token) => embeddings.get(token), embeddings.dimensions);
+async function toVector(tokens: readonly number[], { embeddings }: TraceOptions): Promise<Float32Array> {
+  return promptVector(tokens, await embeddings.of(tokens), embeddings.dimensions);
 }

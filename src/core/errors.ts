@@ -42,7 +42,35 @@ export const ERRORS = {
     httpStatus: 404,
     openAiType: "not_found_error",
     message: "no model file at '{path}'",
-    hint: "Give the path of a .gguf file; without --model the bundled tiny-moe is used.",
+    hint: "Give the path or URL of a .gguf file; without --model the bundled tiny-moe is used.",
+  },
+  MODEL_URL_INVALID: {
+    ...badInput,
+    message: "the model's URL '{url}' {problem}",
+    hint: "Give the http or https address of a .gguf file; a private one's token belongs in REMOE_MODEL_TOKEN.",
+  },
+  MODEL_ACCESS_DENIED: {
+    ...badInput,
+    message: "'{path}' may not be read from here: the server answers with HTTP status {status}",
+    hint: "Set REMOE_MODEL_TOKEN to a token that may read it; a signed URL may have expired: get a new one.",
+  },
+  MODEL_RANGES_UNSUPPORTED: {
+    ...badInput,
+    message: "'{path}' cannot be read in parts: its server does not answer range requests as RFC 9110 has them",
+    hint: "Serve it from an object store, a model hub or a web server with range requests, or give a path.",
+  },
+  MODEL_DOWNLOAD_FAILED: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "'{path}' cannot be downloaded: {reason} (attempt {attempts})",
+    hint: "Check the address, and that this machine or pod reaches the server; then try again.",
+    retryable: true,
+  },
+  MODEL_CHANGED: {
+    ...badModel,
+    message: "'{path}' has changed since its header was read: it was {before}, now it is {now}",
+    hint: "Restart with the new file, or give every version of a model a URL of its own.",
   },
   MODEL_UNREADABLE: {
     ...badInput,
@@ -260,8 +288,101 @@ export const ERRORS = {
   CONTAINER_IMAGE_FAILED: {
     ...broken,
     exitCode: 5,
-    message: "the image of functions cannot be built: {reason}",
+    message: "the container image cannot be built: {reason}",
     hint: "Check the free space of the container engine's disk and that Remoe's installation is complete.",
+  },
+
+  // Kubernetes
+  KUBERNETES_CLIENT_MISSING: {
+    ...broken,
+    message: "the package @kubernetes/client-node cannot be loaded: {reason}",
+    hint: "Run `npm install` without --omit=optional.",
+  },
+  KUBERNETES_CONFIG_INVALID: {
+    ...badInput,
+    message: "the access to a Kubernetes cluster is not configured: {reason}",
+    hint: "Check --kubeconfig and --context, or the files that KUBECONFIG names.",
+  },
+  KUBERNETES_SETTINGS_INVALID: {
+    ...badInput,
+    message: "the Kubernetes settings '{path}' cannot be used: {problem}",
+    hint: "See docs/guide/kubernetes.md for the fields of the settings.",
+  },
+  KUBERNETES_UNREACHABLE: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "the Kubernetes API at {server} cannot be reached: {reason}",
+    hint: "Check the address in the kubeconfig, the network and the login; a starting API answers within a minute.",
+    retryable: true,
+  },
+  KUBERNETES_REFUSED: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "the Kubernetes API answered {status} to {verb} {resource}: {reason}",
+    hint: "403 names a right that the Role lacks or a quota that is used up, 409 an object of the same name, 422 a field.",
+  },
+  KUBERNETES_KIND_UNKNOWN: {
+    ...broken,
+    exitCode: 3,
+    message: "the cluster at {server} has no objects of kind {kind} ({apiVersion})",
+    hint: "Install what defines them, such as Knative, or use a newer cluster.",
+  },
+
+  // Deployments on Kubernetes
+  DEPLOY_INVALID: {
+    ...badInput,
+    message: "'{name}' cannot be deployed: {problem}",
+    hint: "See `remoe deploy k8s --help`.",
+  },
+  DEPLOY_UNWRITABLE: {
+    ...badInput,
+    message: "cannot write manifests to '{path}': {reason}",
+    hint: "Give a folder that this user may write to.",
+  },
+  DEPLOY_NOT_FOUND: {
+    ...badInput,
+    exitCode: 3,
+    message: "there is no deployment '{name}' in the namespace '{namespace}'",
+    hint: "Check name, --namespace and --context, or deploy it with `remoe deploy k8s`.",
+  },
+  DEPLOY_CONFLICT: {
+    ...broken,
+    exitCode: 5,
+    message: "others manage fields of the deployment '{name}': {conflicts}",
+    hint: "Nothing was changed. Leave these fields to the others, or take them with --force-conflicts.",
+  },
+  DEPLOY_CONCURRENT: {
+    ...broken,
+    exitCode: 5,
+    message: "somebody else deploys '{name}': revision {revision} was recorded a moment ago",
+    hint: "Nothing was changed. See `remoe status`, then deploy again.",
+    retryable: true,
+  },
+  DEPLOY_NOT_READY: {
+    ...broken,
+    exitCode: 5,
+    message: "the deployment '{name}' is not ready: {reason}",
+    hint: "See `remoe status` and `remoe logs`; `remoe rollback` goes back to the revision before.",
+  },
+  DEPLOY_NOT_GONE: {
+    ...broken,
+    exitCode: 5,
+    message: "the deployment '{name}' is not gone in time: {objects}",
+    hint: "Its pods may still end running requests; `remoe undeploy` can be called again.",
+    retryable: true,
+  },
+  DEPLOY_REVISION_UNKNOWN: {
+    ...badInput,
+    exitCode: 3,
+    message: "the deployment '{name}' has no revision {revision}",
+    hint: "Revisions that are kept: {kept}.",
+  },
+  DEPLOY_REVISION_DAMAGED: {
+    ...broken,
+    message: "the record of a revision, ConfigMap {object}, cannot be read: {reason}",
+    hint: "Delete this ConfigMap; it is a record only, nothing runs from it.",
   },
 
   // Calls to expert functions
@@ -388,11 +509,6 @@ export const ERRORS = {
     ...badInput,
     message: "the profile '{path}' cannot be used: {problem}",
     hint: "Measure one with `remoe profile --out <file>`.",
-  },
-  PROFILE_UNWRITABLE: {
-    ...badInput,
-    message: "cannot write the profile '{path}': {reason}",
-    hint: "Give a file in a folder that exists and that this user may write to.",
   },
   PROFILE_FOREIGN: {
     ...badInput,

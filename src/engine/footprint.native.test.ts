@@ -8,7 +8,7 @@ import { readTransformer } from "../model/registry.ts";
 import { Engine } from "./engine.ts";
 import { allExperts, type ExpertSelection } from "./expert-bank.ts";
 import { ExpertEngine } from "./expert-engine.ts";
-import { expertsFootprint, type Footprint, mainFootprint } from "./footprint.ts";
+import { expertsFootprint, type Footprint, footprintBytes, mainFootprint } from "./footprint.ts";
 import { cpuPlacement } from "./tensor-loader.ts";
 import { BUNDLED_MODEL } from "./testing/bundled-model.ts";
 import { runGeneration } from "./testing/run-generation.ts";
@@ -57,8 +57,6 @@ function countBytes(): CountingNative {
   return { native: { ...native, ggml }, peak: () => peak, restart };
 }
 
-const total = ({ weightBytes, cacheBytes, bufferBytes }: Footprint): number => weightBytes + cacheBytes + bufferBytes;
-
 /** A generation that makes every pass an engine keeps. */
 async function useAll(engine: Engine, remote?: SplitExperts): Promise<void> {
   for (const length of [20, 30, 45, 400, 700, 1000]) {
@@ -80,8 +78,8 @@ describe.each(MODELS)("the footprint of a function (%s)", (_, file) => {
   function expectHonest(expected: Footprint, weightBytes: number, bufferedBytes: number): void {
     const twin = expected.weightBytes - weightBytes;
     expect([0, twinBytes(file)]).toContain(twin);
-    expect(total(expected) - twin).toBeGreaterThanOrEqual(bufferedBytes);
-    expect(total(expected) - twin).toBeLessThan(2 * bufferedBytes);
+    expect(footprintBytes(expected) - twin).toBeGreaterThanOrEqual(bufferedBytes);
+    expect(footprintBytes(expected) - twin).toBeLessThan(2 * bufferedBytes);
   }
 
   it.each(["default", "exact"] as const)("is what a main function takes (%s numerics)", async (numerics) => {

@@ -28,6 +28,8 @@ export interface Footprint {
   readonly cacheBytes: number;
   /** Inputs, results, masks and scratch of the passes. */
   readonly bufferBytes: number;
+  /** What downloading weights takes; 0 for a model on disk. */
+  readonly downloadBytes: number;
 }
 
 export interface MainFootprintOptions {
@@ -55,6 +57,7 @@ export function mainFootprint(file: GgufFile, options: MainFootprintOptions): Fo
     weightBytes: storedBytes(weights) + bankBytes(file, selection),
     cacheBytes: memoryBytes(cacheTensors(hyper, { contextLength, parallel })),
     bufferBytes: passes(hyper, { contextLength, parallel, threads, isComplete }),
+    downloadBytes: downloadBytes(file),
   };
 }
 
@@ -67,7 +70,24 @@ export function expertsFootprint(
   { experts, ...options }: CallRunnerOptions & { readonly experts: ExpertEngineOptions["selection"] },
 ): Footprint {
   const hyper = readTransformer(file).hyper;
-  return { weightBytes: bankBytes(file, experts), cacheBytes: 0, bufferBytes: callRunnerBytes(hyper, options) };
+  return {
+    weightBytes: bankBytes(file, experts),
+    cacheBytes: 0,
+    bufferBytes: callRunnerBytes(hyper, options),
+    downloadBytes: downloadBytes(file),
+  };
+}
+
+/** Measured: runs on their way into tensors, connections, and what they brought until it is collected. */
+const DOWNLOAD_BYTES = 48 * 2 ** 20;
+
+function downloadBytes({ parts }: GgufFile): number {
+  return parts.some(({ type }) => type === "web") ? DOWNLOAD_BYTES : 0;
+}
+
+/** Everything that a function takes besides its process, in bytes. */
+export function footprintBytes({ weightBytes, cacheBytes, bufferBytes, downloadBytes }: Footprint): number {
+  return weightBytes + cacheBytes + bufferBytes + downloadBytes;
 }
 
 function bankBytes(file: GgufFile, selection: ExpertSelection): number {
@@ -79,7 +99,7 @@ function bankBytes(file: GgufFile, selection: ExpertSelection): number {
 function storedBytes(specs: readonly WeightSpec[]): number {
   const place = ({ parts, use }: WeightSpec): string => {
     const isRearranged = use === "matmul" && parts.every(({ type }) => TYPE_TRAITS[type].blockElements > 1);
-    return `${parts.map(({ path, offset }) => `${path}:${offset}`)} ${isRearranged}`;
+    return `${parts.map(({ source, offset }) => `${source.path}:${offset}`)} ${isRearranged}`;
   };
   const unique = new Map(specs.map((spec) => [place(spec), spec.parts]));
   return sum([...unique.values()].map((parts) => aligned(sum(parts.map(({ bytes }) => bytes)))));

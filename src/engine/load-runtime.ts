@@ -93,7 +93,7 @@ function storedTensor({ name, parts, use }: WeightSpec): StoredTensor {
     name,
     type: first.type,
     shape,
-    parts: parts.map(({ path, offset, bytes }, i) => ({ path, offset, bytes, rows: rows[i] ?? 1 })),
+    parts: parts.map(({ source, offset, bytes }, i) => ({ source, offset, bytes, rows: rows[i] ?? 1 })),
     repackable: use === "matmul",
   };
 }

@@ -2,6 +2,7 @@ import { readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadNative, type Native } from "../ggml/library.ts";
+import { diskSource } from "../gguf/model-source.ts";
 import { type GgufFile, readGguf } from "../gguf/read.ts";
 import { GgmlType } from "../gguf/types.ts";
 import { Engine } from "./engine.ts";
@@ -99,11 +100,12 @@ describe("a load that fails gives everything back", () => {
   it("and only after the work that was under way", async () => {
     const path = join(temporaryFolder(), "short.bin");
     writeFileSync(path, new Uint8Array(8 * MATRIX_BYTES));
+    const source = diskSource(path, 8 * MATRIX_BYTES);
     const spec = (i: number): StoredTensor => ({
       name: `matrix ${i}`,
       type: GgmlType.Q4_0,
       shape: [64, 64],
-      parts: [{ path, offset: i * MATRIX_BYTES, bytes: MATRIX_BYTES, rows: 64 }],
+      parts: [{ source, offset: i * MATRIX_BYTES, bytes: MATRIX_BYTES, rows: 64 }],
       repackable: true,
     });
     const slow = slowTransfers();

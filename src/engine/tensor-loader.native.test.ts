@@ -9,11 +9,13 @@ import { hasOwnLayout, TensorStore, tensorAddress, view } from "../ggml/memory.t
 import { f32, NamedTensors } from "../ggml/named-tensors.ts";
 import { residentShare } from "../ggml/page-cache.ts";
 import { setTensorAsync } from "../ggml/transfer.ts";
+import { diskSource } from "../gguf/model-source.ts";
 import { GgmlType } from "../gguf/types.ts";
 import { readTransformer } from "../model/registry.ts";
 import { SynthWeights } from "../model/synth/weights.ts";
 import { ExpertBank, type ExpertSelection } from "./expert-bank.ts";
 import { cpuPlacement, type LoadedTensor, loadTensors, type Placement, type StoredTensor } from "./tensor-loader.ts";
+import { joinRanges } from "./testing/join-ranges.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
 import { writeTestModel } from "./testing/write-test-model.ts";
 
@@ -36,8 +38,9 @@ function writeMatrix({ type, columns, rows }: Matrix): { bytes: Uint8Array; spec
   const weights = new SynthWeights(native, 1).matrix({ type, columns, rows, deviation: 1 / Math.sqrt(columns) });
   const bytes = Buffer.concat([...weights].map((chunk) => Uint8Array.from(chunk)));
   const offset = 32 * 77;
-  writeFileSync(path, Buffer.concat([Buffer.alloc(offset, 0xee), bytes, Buffer.alloc(100, 0xee)]));
-  const parts = [{ path, offset, bytes: bytes.length, rows }];
+  const content = Buffer.concat([Buffer.alloc(offset, 0xee), bytes, Buffer.alloc(100, 0xee)]);
+  writeFileSync(path, content);
+  const parts = [{ source: diskSource(path, content.length), offset, bytes: bytes.length, rows }];
   return { bytes, spec: { name: "matrix", type, shape: [columns, rows], parts, repackable: true } };
 }
 
@@ -130,24 +133,6 @@ describe("loadTensors", () => {
   });
 });
 
-interface Range {
-  readonly offset: number;
-  readonly bytes: number;
-}
-
-const byOffset = (ranges: readonly Range[]): Range[] => ranges.toSorted((a, b) => a.offset - b.offset);
-
-/** Ranges that follow each other as one: how the bytes are cut into reads does not matter. */
-function joined(ranges: readonly Range[]): Range[] {
-  const runs: { offset: number; bytes: number }[] = [];
-  for (const { offset, bytes } of ranges) {
-    const last = runs.at(-1);
-    if (last !== undefined && last.offset + last.bytes === offset) last.bytes += bytes;
-    else runs.push({ offset, bytes });
-  }
-  return runs;
-}
-
 /** A matrix [512, 64] times four fixed inputs. */
 function multiply({ tensor }: LoadedTensor): number[] {
   using backend = new CpuBackend(native, 1);
@@ -188,6 +173,6 @@ describe("a subset of the experts", () => {
       expect(bank.layers.map((layer) => layer?.held ?? [])).toEqual(selection);
       expect(bank.bytes).toBe(slabs.reduce((sum, { bytes }) => sum + bytes, 0));
     });
-    expect(joined(byOffset(reads))).toEqual(joined(byOffset(slabs)));
+    expect(joinRanges(reads)).toEqual(joinRanges(slabs));
   });
 });

@@ -48,7 +48,7 @@ const ROW_GROUP = 16;
 
 /**
  * Lays the tensors out in one buffer for each kind of memory and reads them, several pieces at once.
- * @throws MODEL_FILE_TRUNCATED, NATIVE_CALL_FAILED when the memory is not to be had
+ * @throws MODEL_FILE_TRUNCATED, MODEL_CHANGED, MODEL_DOWNLOAD_FAILED, NATIVE_CALL_FAILED when the memory is not to be had
  */
 export async function loadTensors(
   native: Native,
@@ -82,7 +82,7 @@ function separateTwins(
   const first = new Map<string, string>();
   const twins = new Map<string, string>();
   const unique = specs.filter((spec) => {
-    const key = `${spec.parts.map(({ path, offset }) => `${path}:${offset}`)} ${packs(spec)}`;
+    const key = `${spec.parts.map(({ source, offset }) => `${source.path}:${offset}`)} ${packs(spec)}`;
     const twin = first.get(key);
     if (twin !== undefined) twins.set(spec.name, twin);
     else first.set(key, spec.name);
@@ -114,8 +114,8 @@ function layOut(
 function slabsOf(spec: StoredTensor, { tensor, buffer }: LoadedTensor, layout: Slab["layout"]): Slab[] {
   const width = spec.shape[0] ?? 1;
   let address = tensorAddress(tensor);
-  return spec.parts.map(({ path, offset, bytes, rows }) => {
-    const slab: Slab = { path, offset, bytes, type: spec.type, shape: [width, rows], buffer, address, layout };
+  return spec.parts.map(({ source, offset, bytes, rows }) => {
+    const slab: Slab = { source, offset, bytes, type: spec.type, shape: [width, rows], buffer, address, layout };
     address += BigInt(bytes);
     return slab;
   });

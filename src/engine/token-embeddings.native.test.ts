@@ -47,18 +47,19 @@ it.each<readonly [string, () => GgufFile]>([
   const tokens = [0, 1, vocabulary - 1, 17, 1, 200];
   const expected = embed(loaded, tokens);
   expect(embeddings.dimensions).toBe(hidden);
+  const embedding = await embeddings.of(tokens);
   for (const [i, token] of tokens.entries()) {
-    expect(embeddings.get(token)).toEqual(expected.slice(i * hidden, (i + 1) * hidden));
+    expect(embedding(token)).toEqual(expected.slice(i * hidden, (i + 1) * hidden));
   }
 });
 
-it("everything taken of the native library is given back", () => {
+it("everything taken of the native library is given back", async () => {
   const counting = countHeld(native);
   const file = readGguf(BUNDLED_MODEL);
   {
     using embeddings = new TokenEmbeddings(counting.native, file);
-    embeddings.get(1);
-    gateMatrices(counting.native, file);
+    await embeddings.of([1]);
+    await gateMatrices(counting.native, file);
     expect(counting.held()["ggml_backend_buft_alloc_buffer"]).toBeGreaterThan(0);
   }
   expect(Object.values(counting.held()).every((count) => count === 0)).toBe(true);

@@ -7,6 +7,7 @@ import { GraphBuilder } from "../ggml/graph-builder.ts";
 import { loadNative } from "../ggml/library.ts";
 import { f32, i32, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
+import { diskSource } from "../gguf/model-source.ts";
 import { GgmlType, TYPE_TRAITS, tensorBytes, WEIGHT_TYPES } from "../gguf/types.ts";
 import { cpuPlacement, loadTensors, type StoredTensor } from "./tensor-loader.ts";
 import { temporaryFolder } from "./testing/temporary-folder.ts";
@@ -43,7 +44,7 @@ function writeMatrix(type: GgmlType): StoredTensor {
     path,
     Uint8Array.from({ length: bytes }, () => random() * ONE),
   );
-  const parts = [{ path, offset: 0, bytes, rows: ROWS }];
+  const parts = [{ source: diskSource(path, bytes), offset: 0, bytes, rows: ROWS }];
   return { name: "matrix", type, shape: [COLUMNS, ROWS], parts, repackable: true };
 }
 

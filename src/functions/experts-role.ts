@@ -4,7 +4,7 @@ import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import { cpuPlacement } from "../engine/tensor-loader.ts";
 import type { Native } from "../ggml/library.ts";
 import { modelFingerprint } from "../gguf/fingerprint.ts";
-import { readGguf } from "../gguf/read.ts";
+import { openModel } from "../gguf/open-model.ts";
 import type { ExpertCall, ExpertHandler } from "../wire/expert-call.ts";
 import { serveExperts } from "../wire/serve-experts.ts";
 import { checkMemory } from "./memory-limit.ts";
@@ -14,12 +14,15 @@ import { waitAwake } from "./wait-awake.ts";
 
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
 export async function startExperts(native: Native, program: ExpertsProgram, start: FunctionStart): Promise<Serving> {
-  const file = readGguf(program.model);
+  const file = await openModel(program.model);
   const { threads, experts } = program;
   checkMemory(start, expertsFootprint(file, { experts, threads, maxTokens: BATCH_TOKENS }));
   const options = { selection: experts, threads, maxTokens: BATCH_TOKENS };
-  const engine = await ExpertEngine.load(native, file, cpuPlacement(native), options);
-  const handler = toHandler(engine, { fingerprint: modelFingerprint(file), experts });
+  const [engine, fingerprint] = await Promise.all([
+    ExpertEngine.load(native, file, cpuPlacement(native), options),
+    modelFingerprint(file),
+  ]);
+  const handler = toHandler(engine, { fingerprint, experts });
   const { endpoint, drain } = await serveExperts(handler, start.listen, {
     secret: start.secret,
     ...waitAwake(start.vcpus),

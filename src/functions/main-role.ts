@@ -5,7 +5,7 @@ import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import { cpuPlacement } from "../engine/tensor-loader.ts";
 import type { Native } from "../ggml/library.ts";
 import { modelFingerprint } from "../gguf/fingerprint.ts";
-import { readGguf } from "../gguf/read.ts";
+import { openModel } from "../gguf/open-model.ts";
 import { Adoption } from "./adoption.ts";
 import { serveMain } from "./main-server.ts";
 import { MainService } from "./main-service.ts";
@@ -19,11 +19,14 @@ const READ_BYTES = 16 * 2 ** 20;
 
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
 export async function startMain(native: Native, program: MainProgram, start: FunctionStart): Promise<Serving> {
-  const file = readGguf(program.model);
+  const file = await openModel(program.model);
   const { contextLength, parallel, threads, numerics, device } = program;
   const needs = { contextLength, parallel, threads, numerics, experts: program.experts ?? undefined };
   const leftBytes = checkMemory(start, mainFootprint(file, needs));
-  const engine = await Engine.load(native, file, { ...needs, device });
+  const [engine, fingerprint] = await Promise.all([
+    Engine.load(native, file, { ...needs, device }),
+    modelFingerprint(file),
+  ]);
   const clock = () => performance.now();
   const work = expertsFootprint(file, { experts: [], threads, maxTokens: BATCH_TOKENS });
   const adoption = new Adoption(
@@ -38,7 +41,7 @@ export async function startMain(native: Native, program: MainProgram, start: Fun
   const replicas = new ReplicaPool({
     secret: start.secret,
     vcpus: start.vcpus,
-    fingerprint: modelFingerprint(file),
+    fingerprint,
     hidden: engine.hyper.hidden,
     clock,
   });

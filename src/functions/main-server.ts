@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { remoeError } from "../core/errors.ts";
-import { formatEndpoint, parseEndpoint } from "../wire/endpoint.ts";
 import { authorisation, isAuthorised } from "./authorisation.ts";
 import { encodeEvent } from "./event-line.ts";
+import { listenAt } from "./listen-at.ts";
 import type { MainService } from "./main-service.ts";
 import type { FinishRequest, GenerateEvent, GenerateRequest, ReplicaReady } from "./protocol.ts";
 import { toSerialised } from "./to-serialised.ts";
@@ -67,16 +67,6 @@ export async function serveMain(
   server.requestTimeout = 0;
   const endpoint = await listenAt(server, listen);
   return { endpoint, drain: () => drain(server, turns) };
-}
-
-async function listenAt(server: Server, listen: string): Promise<string> {
-  const endpoint = parseEndpoint(listen);
-  if ("path" in endpoint) server.listen(endpoint.path);
-  else server.listen(endpoint.port, endpoint.host);
-  await once(server, "listening");
-  const address = server.address();
-  if ("path" in endpoint || address === null || typeof address === "string") return listen;
-  return formatEndpoint({ ...endpoint, port: address.port });
 }
 
 async function drain(server: Server, turns: Turns): Promise<void> {

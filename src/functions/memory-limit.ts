@@ -1,5 +1,5 @@
 import { remoeError } from "../core/errors.ts";
-import type { Footprint } from "../engine/footprint.ts";
+import { type Footprint, footprintBytes } from "../engine/footprint.ts";
 import type { FunctionStart } from "./spec.ts";
 
 const MIB = 2 ** 20;
@@ -13,15 +13,15 @@ const SPARE_BYTES = 16 * MIB;
  */
 export function checkMemory(
   { name, memoryMb }: Pick<FunctionStart, "name" | "memoryMb">,
-  { weightBytes, cacheBytes, bufferBytes }: Footprint,
+  footprint: Footprint,
 ): number {
-  const needed = process.memoryUsage.rss() + weightBytes + cacheBytes + bufferBytes + SPARE_BYTES;
+  const needed = process.memoryUsage.rss() + footprintBytes(footprint) + SPARE_BYTES;
   const left = memoryMb * MIB - needed;
   if (left >= 0) return left;
   throw remoeError("FUNCTION_MEMORY_TOO_SMALL", {
     function: name,
     limitMb: memoryMb,
     neededMb: Math.ceil(needed / MIB),
-    weightsMb: Math.ceil(weightBytes / MIB),
+    weightsMb: Math.ceil(footprint.weightBytes / MIB),
   });
 }

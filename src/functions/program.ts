@@ -1,40 +1,47 @@
-import { rmSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import { loadNative, type Native } from "../ggml/library.ts";
-import { parseEndpoint } from "../wire/endpoint.ts";
+import { controlStarter } from "./control-starter.ts";
 import { startExperts } from "./experts-role.ts";
 import { startMain } from "./main-role.ts";
+import { parentStarter } from "./parent-starter.ts";
+import { readStart } from "./read-start.ts";
 import type { Serving } from "./serving.ts";
-import type { FunctionStart, StartReport } from "./spec.ts";
-import { toSerialised } from "./to-serialised.ts";
+import type { FunctionStart, ReadyReport } from "./spec.ts";
 
 /**
  * The program of every function: start → ready → serve → drain → stop. It owns the process; native code runs on its
- * main thread only. It ends with SIGTERM after the running work, and at once when standard input closes: that is how it
- * notices that whoever started it is gone.
+ * main thread only. It ends with SIGTERM after the running work, and when whoever started it is gone.
  */
 const bootedAt = Date.now();
+let drain = async (): Promise<void> => {};
 
 async function program(): Promise<void> {
-  const start = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}") as FunctionStart;
-  exitWithStarter(start);
+  // Ctrl-C reaches the whole process group; whoever started this function decides when it ends.
+  process.on("SIGINT", () => {});
+  // From the first moment on: the first process of a container ignores what it does not handle.
+  process.once("SIGTERM", () => void drain().then(() => process.exit(0)));
+  const start = readStart(process.env);
+  const { control, secret } = start;
+  const starter = control === undefined ? parentStarter(start) : await controlStarter(control, secret);
+  await run(start).then(starter.ready, starter.failed);
+}
+
+async function run(start: FunctionStart): Promise<ReadyReport> {
   const began = performance.now();
   const native = loadNative();
   const librariesLoaded = performance.now();
-  const { endpoint, weightBytes, drain } = await serve(native, start);
-  // Ctrl-C reaches the whole process group; whoever started this function decides when it ends.
-  process.on("SIGINT", () => {});
-  process.once("SIGTERM", () => void drain().then(() => process.exit(0)));
-  report({
+  const serving = await serve(native, start);
+  drain = serving.drain;
+  return {
     type: "ready",
-    endpoint,
-    weightBytes,
+    endpoint: serving.endpoint,
+    weightBytes: serving.weightBytes,
     coldStart: {
-      processMs: bootedAt - start.spawnedAt,
+      processMs: bootedAt - (start.spawnedAt ?? performance.timeOrigin),
       librariesMs: librariesLoaded - began,
       weightsMs: performance.now() - librariesLoaded,
     },
-  });
+  };
 }
 
 function serve(native: Native, start: FunctionStart): Promise<Serving> {
@@ -44,22 +51,4 @@ function serve(native: Native, start: FunctionStart): Promise<Serving> {
   throw remoeError("FUNCTION_FAILED", { reason: "REMOE_FUNCTION names no role this program has" });
 }
 
-/** Nobody else is left to clear the socket away. */
-function exitWithStarter({ listen }: FunctionStart): void {
-  process.stdin.once("end", () => {
-    const endpoint = parseEndpoint(listen);
-    if (endpoint.type === "unix") rmSync(endpoint.path, { force: true });
-    process.exit(0);
-  });
-  process.stdin.resume();
-}
-
-function report(line: StartReport): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-program().catch((error: unknown) => {
-  report({ type: "failed", error: toSerialised(error) });
-  process.exitCode = 1;
-  process.stdin.destroy();
-});
+await program();

@@ -4,7 +4,7 @@ import type { ExpertSelection } from "../engine/expert-bank.ts";
 /** What a main function runs. */
 export interface MainProgram {
   readonly role: "main";
-  /** Path of the model file. */
+  /** Path or URL of the model file. */
   readonly model: string;
   /** Of each generation. */
   readonly contextLength: number;
@@ -32,7 +32,10 @@ export type FunctionProgram = MainProgram | ExpertsProgram;
 
 export type FunctionRole = FunctionProgram["role"];
 
-/** What a function is told at its start, as JSON in the environment variable REMOE_FUNCTION. */
+/**
+ * What a function is told at its start, as JSON in the environment variable REMOE_FUNCTION; the secret may stand in
+ * REMOE_FUNCTION_SECRET instead, where others can read the rest.
+ */
 export interface FunctionStart {
   /** As in bills and logs, e.g. `main`, `experts-0-5`. */
   readonly name: string;
@@ -45,14 +48,31 @@ export interface FunctionStart {
   readonly listen: string;
   /** Shared by the functions of one gateway; peers that do not know it get nothing. */
   readonly secret: string;
-  /** Wall-clock milliseconds at which the platform created the process. */
-  readonly spawnedAt: number;
+  /** Wall-clock milliseconds at which the platform created the process. Defaults to what the process itself knows. */
+  readonly spawnedAt?: number;
+  /** For functions whose starter is not their parent process. */
+  readonly control?: ControlStart;
 }
 
-/** The line a function writes to standard output when it serves, or the reason why it cannot. */
-export type StartReport =
-  | { readonly type: "ready"; readonly endpoint: string; readonly coldStart: StartTimes; readonly weightBytes: number }
-  | { readonly type: "failed"; readonly error: unknown };
+/** How a function and its starter hear of each other over a network. */
+export interface ControlStart {
+  /** Endpoint of the control server (control-server.ts). */
+  readonly listen: string;
+  /** How long the function goes on while no starter is connected to it. */
+  readonly graceMs: number;
+  /** Where it writes why it could not start, as a {@link StartReport} in JSON. */
+  readonly failureFile: string;
+}
+
+/** What a function tells its starter when it serves, or the reason why it cannot; one line of JSON. */
+export type StartReport = ReadyReport | { readonly type: "failed"; readonly error: unknown };
+
+export interface ReadyReport {
+  readonly type: "ready";
+  readonly endpoint: string;
+  readonly coldStart: StartTimes;
+  readonly weightBytes: number;
+}
 
 /** Parts of a cold start that the function itself sees, in milliseconds. */
 export interface StartTimes {
@@ -64,8 +84,18 @@ export interface StartTimes {
   readonly weightsMs: number;
 }
 
+/** Parts of a pod's cold start that its gateway sees, in milliseconds. */
+export interface PodTimes {
+  /** Asking for the pod until it has a node. */
+  readonly scheduleMs: number;
+  /** From then on until its process runs: image, network, container. */
+  readonly containerMs: number;
+}
+
 /** Where the time of a cold start went. */
 export interface ColdStart extends StartTimes {
+  /** Only of pods. */
+  readonly pod?: PodTimes;
   /** Creation to ready, as the platform saw it. */
   readonly totalMs: number;
 }

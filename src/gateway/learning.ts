@@ -31,7 +31,8 @@ export interface PredictionOutcome {
 export interface Learning {
   /** Tokens, of prompt and answer each, whose routing it wants to know one by one. */
   readonly traceTokens: number;
-  expect(requestId: string, tokens: readonly number[]): Expectation;
+  /** @throws what finding embeddings throws */
+  expect(requestId: string, tokens: readonly number[]): Promise<Expectation>;
   /** Takes in what a finished request activated. */
   learn(expectation: Expectation, done: DoneEvent): PredictionOutcome;
 }
@@ -39,7 +40,8 @@ export interface Learning {
 export interface LearningOptions {
   readonly shape: Shape & { readonly dimensions: number };
   readonly predictor: OnlinePredictor;
-  readonly embedding: Embedding;
+  /** Finds the embeddings of tokens. */
+  readonly embeddingsOf: (tokens: readonly number[]) => Promise<Embedding>;
   /** Keeps a record; a failure is the caller's to report, the request goes on. */
   readonly keep: (record: HistoryRecord) => void;
   /** Wall-clock milliseconds. */
@@ -48,11 +50,11 @@ export interface LearningOptions {
   readonly later: (work: () => void) => void;
 }
 
-export function createLearning({ shape, predictor, embedding, keep, now, later }: LearningOptions): Learning {
+export function createLearning({ shape, predictor, embeddingsOf, keep, now, later }: LearningOptions): Learning {
   return {
     traceTokens: TRACED_TOKENS,
-    expect(requestId, tokens) {
-      const vector = promptVector(tokens, embedding, shape.dimensions);
+    async expect(requestId, tokens) {
+      const vector = promptVector(tokens, await embeddingsOf(tokens), shape.dimensions);
       const query = { vector, tokens };
       const [forecast, similar] = [predictor.forecast(query), predictor.similar(query)];
       return { requestId, tokens, vector, forecast, similar, group: predictor.groupOf(query) };

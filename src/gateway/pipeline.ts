@@ -85,7 +85,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await place.admitted;
       const admittedAt = clock();
       run.recorder.admitted();
-      const expectation = learning?.expect(run.request.requestId, run.promptTokens) ?? null;
+      const expectation = (await learning?.expect(run.request.requestId, run.promptTokens)) ?? null;
       if (expectation !== null) run.recorder.predicted();
       const choice = await chooser.choose(toPlanQuery(run, model, expectation), admittedAt);
       run.signal.throwIfAborted();

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { cpus, homedir } from "node:os";
 import { basename, join } from "node:path";
 import { remoeError } from "../core/errors.ts";
-import type { Installation } from "./installation.ts";
+import { type Installation, NATIVE_VERSION } from "./installation.ts";
 
 /**
  * Which CPU library runs on this machine. A library built for another processor dies of an illegal instruction, so the
@@ -38,16 +38,15 @@ console.log(best);
 
 /** @throws NATIVE_PROBE_FAILED with the signal or message the child died of */
 export function selectCpuLibrary(installation: Installation): string {
-  const identity = machineIdentity(installation);
-  return readTold(identity, installation) ?? readCache(identity, installation) ?? probe(installation, identity);
+  return readTold(installation) ?? readCache(installation) ?? probe(installation);
 }
 
 /** What was found out for machines like this one, as text for functions that run elsewhere. @throws NATIVE_PROBE_FAILED */
 export function cpuLibraryFinding(installation: Installation): string {
-  return `${machineIdentity(installation)}${SEPARATOR}${basename(selectCpuLibrary(installation))}`;
+  return `${machineKind(installation)}${SEPARATOR}${basename(selectCpuLibrary(installation))}`;
 }
 
-function probe(installation: Installation, identity: string): string {
+function probe(installation: Installation): string {
   const { base, registry, cpu, directory } = installation;
   const koffi = createRequire(import.meta.url).resolve("koffi");
   const child = spawnSync(process.execPath, ["-e", CHILD, koffi, JSON.stringify({ base, registry, cpu })], {
@@ -59,7 +58,7 @@ function probe(installation: Installation, identity: string): string {
     const reason = child.signal ?? (child.stderr?.trim().split("\n").at(-1) || `exit code ${child.status}`);
     throw remoeError("NATIVE_PROBE_FAILED", { directory, reason });
   }
-  writeCache(identity, chosen);
+  writeCache(installation, chosen);
   return chosen;
 }
 
@@ -69,35 +68,39 @@ export function cacheDirectory(): string {
   return process.env["REMOE_CACHE_DIR"] ?? join(base, "remoe");
 }
 
-/** Equal where the same library is the right one. */
-function machineIdentity({ directory, base }: Installation): string {
-  const facts = [directory, statSync(base).mtimeMs, cpus()[0]?.model, process.arch, process.version];
+/** Equal where the same of the packages' libraries is the right one. */
+function machineKind({ variant }: Installation): string {
+  return digest([NATIVE_VERSION, variant, cpus()[0]?.model, process.arch]);
+}
+
+function digest(facts: readonly unknown[]): string {
   return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 16);
 }
 
-function readTold(identity: string, { cpu, directory }: Installation): string | undefined {
+function readTold(installation: Installation): string | undefined {
   const [about, name = ""] = (process.env[CPU_LIBRARY_VARIABLE] ?? "").split(SEPARATOR);
-  const told = join(directory, name);
-  return about === identity && cpu.includes(told) ? told : undefined;
+  const told = join(installation.directory, name);
+  return about === machineKind(installation) && installation.cpu.includes(told) ? told : undefined;
 }
 
-function cachePath(identity: string): string {
+function cachePath({ directory, base }: Installation): string {
+  const identity = digest([directory, statSync(base).mtimeMs, cpus()[0]?.model, process.arch, process.version]);
   return join(cacheDirectory(), `cpu-library-${identity}`);
 }
 
-function readCache(identity: string, { cpu }: Installation): string | undefined {
+function readCache(installation: Installation): string | undefined {
   try {
-    const chosen = readFileSync(cachePath(identity), "utf8");
-    return cpu.includes(chosen) ? chosen : undefined;
+    const chosen = readFileSync(cachePath(installation), "utf8");
+    return installation.cpu.includes(chosen) ? chosen : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** A cache that cannot be written costs the next start a probe, nothing else. */
-function writeCache(identity: string, chosen: string): void {
+function writeCache(installation: Installation, chosen: string): void {
   try {
-    const path = cachePath(identity);
+    const path = cachePath(installation);
     mkdirSync(cacheDirectory(), { recursive: true, mode: 0o700 });
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, chosen);

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { type RemoeError, remoeError } from "../core/errors.ts";
 
-/** Random access to the bytes of a model file, wherever it lies. */
+/** Random access to bytes that are at hand. */
 export interface ByteSource {
   /** Bytes in total. */
   readonly size: number;
@@ -21,7 +21,15 @@ export function fileSource(path: string): ByteSource {
     const reason = stats.isDirectory() ? "it is a folder" : "it is not a regular file";
     throw remoeError("MODEL_UNREADABLE", { path, reason });
   }
-  return { size: stats.size, read: (offset, length) => orRefuse(path, () => readRange(path, offset, length)) };
+  return { size: stats.size, read: (offset, length) => readFileBytes(path, offset, length) };
+}
+
+/**
+ * The bytes of a file from `offset` on; fewer than `length` where it ends.
+ * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE
+ */
+export function readFileBytes(path: string, offset: number, length: number): Uint8Array {
+  return orRefuse(path, () => readRange(path, offset, length));
 }
 
 function readRange(path: string, offset: number, length: number): Uint8Array {

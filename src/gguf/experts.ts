@@ -1,10 +1,11 @@
 import { remoeError } from "../core/errors.ts";
+import type { ModelSource } from "./model-source.ts";
 import { type TensorInfo, tensorError } from "./tensor-table.ts";
 import { TYPE_TRAITS } from "./types.ts";
 
 /** Bytes that follow each other in a file. */
 export interface FileSlab {
-  readonly path: string;
+  readonly source: ModelSource;
   readonly offset: number;
   readonly bytes: number;
 }
@@ -24,12 +25,12 @@ export interface StackedTensor extends Pick<TensorInfo, "name" | "type"> {
 }
 
 /** Experts in one tensor, one behind the other. */
-export function stackedExperts({ name, path, type, shape, offset, bytes }: TensorInfo): StackedTensor {
+export function stackedExperts({ name, source, type, shape, offset, bytes }: TensorInfo): StackedTensor {
   const experts = shape.length > 1 ? (shape.at(-1) ?? 0) : 0;
   const each = bytes / experts;
   const slab = (expert: number): FileSlab => {
     if (!Number.isInteger(expert) || expert < 0 || expert >= experts) throw unknownExpert({ name, shape }, expert);
-    return { path, offset: offset + expert * each, bytes: each };
+    return { source, offset: offset + expert * each, bytes: each };
   };
   return { name, type, shape, slab };
 }
@@ -45,14 +46,14 @@ export function separateExperts(name: string, tensors: readonly TensorInfo[]): S
   const stray = tensors.find((tensor) => tensor.type !== type);
   if (stray !== undefined) {
     const problem = `has the type ${TYPE_TRAITS[stray.type].name}, but '${first.name}' has ${TYPE_TRAITS[type].name}`;
-    throw tensorError(stray.path, stray.name, problem);
+    throw tensorError(stray.source.path, stray.name, problem);
   }
   const shape = [...first.shape, tensors.length];
   const slab = (expert: number): FileSlab => {
     const tensor = tensors[expert];
     if (tensor === undefined) throw unknownExpert({ name, shape }, expert);
-    const { path, offset, bytes } = tensor;
-    return { path, offset, bytes };
+    const { source, offset, bytes } = tensor;
+    return { source, offset, bytes };
   };
   return { name, type, shape, slab };
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { fileSource } from "./byte-source.ts";
-import type { GgufFile, GgufPart } from "./read.ts";
+import type { ModelSource } from "./model-source.ts";
+import type { GgufFile } from "./read.ts";
 import type { TensorInfo } from "./tensor-table.ts";
 
 const SAMPLE_BYTES = 4096;
@@ -11,47 +11,48 @@ const SAMPLES = 18;
  * Tells model files apart without reading them whole: a digest (SHA-256, hex) of the architecture and its numbers, every
  * tensor's name, type, shape and place, the size, and samples of the tensor data. Parts count as one file, one behind the
  * other. Equal for copies of a file.
- * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE
+ * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_FILE_TRUNCATED, MODEL_DOWNLOAD_FAILED, MODEL_CHANGED
  */
-export function modelFingerprint({ metadata, tensors, parts, fileBytes }: GgufFile): string {
+export async function modelFingerprint({ metadata, tensors, parts, fileBytes }: GgufFile): Promise<string> {
   const architecture = metadata.stringOr("general.architecture", "");
   const numbers = Array.from(metadata.keys())
     .filter((key) => key.startsWith(`${architecture}.`))
     .map((key) => [key, metadata.value(key)]);
   const placed = placeParts(parts);
-  const starts = new Map(placed.map(({ path, start }) => [path, start]));
-  const place = ({ path, offset }: TensorInfo): number => (starts.get(path) ?? 0) + offset;
+  const starts = new Map(placed.map(({ source, start }) => [source, start]));
+  const place = ({ source, offset }: TensorInfo): number => (starts.get(source) ?? 0) + offset;
   const table = Array.from(tensors.values(), (tensor) => [tensor.name, tensor.type, tensor.shape, place(tensor)]);
   const hash = createHash("sha256");
   hash.update(JSON.stringify([architecture, numbers, fileBytes, table], plainNumber));
   const start = Array.from(tensors.values(), place).reduce((first, offset) => Math.min(first, offset), fileBytes);
   const last = Math.max(start, fileBytes - SAMPLE_BYTES);
-  for (let sample = 0; sample < SAMPLES; sample++) {
-    const offset = start + Math.floor(((last - start) * sample) / (SAMPLES - 1));
-    for (const bytes of readAcross(placed, offset)) hash.update(bytes);
-  }
+  const offsets = Array.from({ length: SAMPLES }, (_, i) => start + Math.floor(((last - start) * i) / (SAMPLES - 1)));
+  const samples = await Promise.all(offsets.map((offset) => readAcross(placed, offset)));
+  for (const bytes of samples.flat()) hash.update(bytes);
   return hash.digest("hex");
 }
 
-interface PlacedPart extends GgufPart {
+interface PlacedPart {
+  readonly source: ModelSource;
   /** Where it would begin if the parts were one file. */
   readonly start: number;
 }
 
-function placeParts(parts: readonly GgufPart[]): readonly PlacedPart[] {
+function placeParts(parts: readonly ModelSource[]): readonly PlacedPart[] {
   let end = 0;
-  return parts.map((part) => {
-    end += part.bytes;
-    return { ...part, start: end - part.bytes };
+  return parts.map((source) => {
+    end += source.size;
+    return { source, start: end - source.size };
   });
 }
 
 /** A sample, which may reach into the next part. */
-function* readAcross(parts: readonly PlacedPart[], offset: number): Iterable<Uint8Array> {
-  for (const { path, start, bytes } of parts) {
-    const [from, to] = [Math.max(offset, start), Math.min(offset + SAMPLE_BYTES, start + bytes)];
-    if (from < to) yield fileSource(path).read(from - start, to - from);
-  }
+function readAcross(parts: readonly PlacedPart[], offset: number): Promise<Uint8Array[]> {
+  const reads = parts.flatMap(({ source, start }) => {
+    const [from, to] = [Math.max(offset, start), Math.min(offset + SAMPLE_BYTES, start + source.size)];
+    return from < to ? [source.read(from - start, to - from)] : [];
+  });
+  return Promise.all(reads);
 }
 
 /** Tells vocabularies apart: a digest (SHA-256, hex) of everything a file says of how text becomes tokens. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isRemoeError, remoeError } from "../core/errors.ts";
-import type { ByteSource } from "./byte-source.ts";
-import { readGguf } from "./read.ts";
+import { diskSource } from "./model-source.ts";
+import { type OpenedFile, readGguf } from "./read.ts";
 import { memorySource } from "./test-support.ts";
 import { GgmlType } from "./types.ts";
 import { type GgufContent, writeGguf } from "./write.ts";
@@ -115,10 +115,10 @@ function overwrite(bytes: Uint8Array, index: number, patch: Uint8Array): Uint8Ar
 /** Reads and decodes everything; true when the model was taken, false when it was refused properly. */
 function survives(files: ModelFiles): boolean {
   const sources = new Map(Array.from(files, ([path, bytes]) => [path, memorySource(bytes)]));
-  const open = (path: string): ByteSource => {
-    const source = sources.get(path);
-    if (source === undefined) throw remoeError("MODEL_NOT_FOUND", { path });
-    return source;
+  const open = (path: string): OpenedFile => {
+    const header = sources.get(path);
+    if (header === undefined) throw remoeError("MODEL_NOT_FOUND", { path });
+    return { header, source: diskSource(path, header.size) };
   };
   let arrays = 0;
   try {

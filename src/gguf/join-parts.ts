@@ -66,7 +66,7 @@ function joinTensors(parts: readonly GgufFile[]): ReadonlyMap<string, TensorInfo
   const joined = new Map<string, TensorInfo>();
   for (const tensor of parts.flatMap((part) => [...part.tensors.values()])) {
     const twin = joined.get(tensor.name);
-    if (twin !== undefined) throw tensorError(tensor.path, tensor.name, `is in '${twin.path}' too`);
+    if (twin !== undefined) throw tensorError(tensor.source.path, tensor.name, `is in '${twin.source.path}' too`);
     joined.set(tensor.name, tensor);
   }
   const [first] = parts as [GgufFile];

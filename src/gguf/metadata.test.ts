@@ -1,13 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { MetadataValue } from "./metadata-value.ts";
-import { parseGguf } from "./read.ts";
-import { entry, memorySource, rawGguf } from "./test-support.ts";
+import { entry, memorySource, parse, rawGguf } from "./test-support.ts";
 
 type Single = Exclude<MetadataValue, { type: "array" }>;
 
 /** The metadata of a file with one key, `k`. */
 function metadataOf(value: Single) {
-  return parseGguf(memorySource(rawGguf({ entries: [entry("k", value)] })), "m.gguf").metadata;
+  return parse(memorySource(rawGguf({ entries: [entry("k", value)] })), "m.gguf").metadata;
 }
 
 describe("typed metadata", () => {

@@ -8,8 +8,18 @@ import { alignUp } from "./alignment.ts";
 import { stackedExperts } from "./experts.ts";
 import { LIMITS } from "./limits.ts";
 import { ARRAY_ID, elementTypeId } from "./metadata-value.ts";
-import { parseGguf, readGguf } from "./read.ts";
-import { arrayEntry, codeOf, entry, keyEntry, memorySource, rawGguf, stringEntry, typeEntry } from "./test-support.ts";
+import { readGguf } from "./read.ts";
+import {
+  arrayEntry,
+  codeOf,
+  entry,
+  keyEntry,
+  memorySource,
+  parse,
+  rawGguf,
+  stringEntry,
+  typeEntry,
+} from "./test-support.ts";
 import { GgmlType } from "./types.ts";
 
 describe("the bundled model", () => {
@@ -48,13 +58,17 @@ describe("the bundled model", () => {
     const gate = file.tensors.get("blk.0.ffn_gate_exps.weight");
     expect(gate).toEqual({
       name: "blk.0.ffn_gate_exps.weight",
-      path,
+      source: file.parts[0],
       type: GgmlType.Q8_0,
       shape: [256, 256, 16],
       offset: 2_096_000,
       bytes: 1_114_112,
     });
-    expect(gate && stackedExperts(gate).slab(15)).toEqual({ path, offset: 2_096_000 + 15 * 69_632, bytes: 69_632 });
+    expect(gate && stackedExperts(gate).slab(15)).toEqual({
+      source: file.parts[0],
+      offset: 2_096_000 + 15 * 69_632,
+      bytes: 69_632,
+    });
   });
 });
 
@@ -182,9 +196,9 @@ describe("a hostile header", () => {
   ];
 
   it.each(refusals)("is refused for %s", (_what, header, code, message) => {
-    const parse = () => parseGguf(memorySource(rawGguf(header)), "model.gguf");
-    expect(codeOf(parse)).toBe(code);
-    expect(parse).toThrow(message);
+    const refused = () => parse(memorySource(rawGguf(header)), "model.gguf");
+    expect(codeOf(refused)).toBe(code);
+    expect(refused).toThrow(message);
   });
 
   it("is refused wherever the file is cut", () => {
@@ -193,17 +207,17 @@ describe("a hostile header", () => {
       tensors: [{ name: "a" }, { name: "b", offset: 32 }],
       dataBytes: 64,
     });
-    expect(parseGguf(memorySource(whole), "whole").tensors.size).toBe(2);
+    expect(parse(memorySource(whole), "whole").tensors.size).toBe(2);
     for (let length = 0; length < whole.length; length++) {
       const cut = memorySource(whole.subarray(0, length));
-      expect(codeOf(() => parseGguf(cut, "cut"))).toBe("MODEL_FILE_TRUNCATED");
+      expect(codeOf(() => parse(cut, "cut"))).toBe("MODEL_FILE_TRUNCATED");
     }
   });
 
   it("costs nothing for numbers that it merely declares", () => {
     const array = arrayEntry("k", elementTypeId("uint64"), LIMITS.arrayElements);
     const source = memorySource(rawGguf({ entries: [array] }), 2 ** 40);
-    expect(parseGguf(source, "sparse").metadata.keys().next().value).toBe("k");
+    expect(parse(source, "sparse").metadata.keys().next().value).toBe("k");
     expect(source.bytesRead).toBeLessThan(2 ** 20);
   });
 
@@ -215,19 +229,19 @@ describe("a hostile header", () => {
       bytesRead += length;
       return Uint8Array.from({ length }, (_, index) => header[offset + index] ?? ((offset + index) % 8 === 3 ? 1 : 0));
     };
-    expect(() => parseGguf({ size: 2 ** 40, read }, "endless")).toThrow("headerBytes is");
+    expect(() => parse({ size: 2 ** 40, read }, "endless")).toThrow("headerBytes is");
     expect(bytesRead).toBeLessThan(LIMITS.headerBytes / 16);
   });
 });
 
 describe("a well-formed header", () => {
   it("may be of version 2", () => {
-    expect(parseGguf(memorySource(rawGguf({ version: 2 })), "v2").version).toBe(2);
+    expect(parse(memorySource(rawGguf({ version: 2 })), "v2").version).toBe(2);
   });
 
   it("may have tensors in any order, with gaps", () => {
     const tensors = [{ name: "second", offset: 96 }, { name: "first" }];
-    const file = parseGguf(memorySource(rawGguf({ tensors, dataBytes: 128 })), "gaps");
+    const file = parse(memorySource(rawGguf({ tensors, dataBytes: 128 })), "gaps");
     expect([...file.tensors.values()].map(({ name, offset }) => [name, offset % 32])).toEqual([
       ["second", 0],
       ["first", 0],

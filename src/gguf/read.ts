@@ -4,27 +4,34 @@ import { type ByteSource, fileSource } from "./byte-source.ts";
 import { Cursor } from "./cursor.ts";
 import { isPart, joinParts } from "./join-parts.ts";
 import { type GgufMetadata, readMetadata } from "./metadata.ts";
+import { diskSource, type ModelSource } from "./model-source.ts";
 import { placeTensors, readTensorTable, type TensorInfo } from "./tensor-table.ts";
 
 /** What a GGUF file, or a set of them that holds one model, says of itself; the tensors' data stays in the files. */
 export interface GgufFile {
-  /** Of the first part. */
+  /** How messages call it: the path or URL of the first part, without the query of a URL. */
   readonly path: string;
+  /** Opens it again: a path, or a URL that may hold secrets. */
+  readonly location: string;
   readonly version: number;
   /** Bytes that the offsets of the first part's tensors are multiples of, counted from the start of its data section. */
   readonly alignment: number;
+  /** Of the first part, all that is not tensors' data. */
+  readonly headerBytes: number;
   readonly metadata: GgufMetadata;
   /** By name, in the file's order, part after part. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** The files, in order: one, unless the model is split. */
-  readonly parts: readonly GgufPart[];
+  readonly parts: readonly ModelSource[];
   /** Of all parts together. */
   readonly fileBytes: number;
 }
 
-export interface GgufPart {
-  readonly path: string;
-  readonly bytes: number;
+/** A file to read the header of. */
+export interface OpenedFile {
+  /** The bytes of the header at least. */
+  readonly header: ByteSource;
+  readonly source: ModelSource;
 }
 
 /** "GGUF" as a little-endian number. */
@@ -33,34 +40,48 @@ export const MAGIC = 0x46554747;
 const VERSIONS = [2, 3];
 
 /**
- * Reads the header of a model, of every part if it is split. The files are not kept open.
+ * Reads the header of a model on disk, of every part if it is split. The files are not kept open.
  * @param path of the file, or of any part
- * @param open gives the bytes of a file, by default of one on disk
+ * @param open opens a part, by default a file on disk
  * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_PART_INVALID and what {@link parseGguf} throws
  */
-export function readGguf(path: string, open: (path: string) => ByteSource = fileSource): GgufFile {
-  const read = (file: string): GgufFile => parseGguf(open(file), file);
+export function readGguf(path: string, open: (path: string) => OpenedFile = openFile): GgufFile {
+  const read = (part: string): GgufFile => parseGguf(open(part));
   const given = read(path);
   return isPart(given) ? joinParts(given, read) : given;
+}
+
+function openFile(path: string): OpenedFile {
+  const header = fileSource(path);
+  return { header, source: diskSource(path, header.size) };
 }
 
 /**
  * Reads the header of one GGUF file of version 2 or 3, little-endian. The source may be hostile: whatever it holds, this
  * returns or throws after reading no more than {@link LIMITS}.headerBytes and little more than the header.
- * @param name what errors call the source
  * @throws MODEL_FILE_INVALID, MODEL_FILE_TRUNCATED, MODEL_LIMIT_EXCEEDED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID
  */
-export function parseGguf(source: ByteSource, name: string): GgufFile {
-  const cursor = new Cursor(source, name);
+export function parseGguf({ header, source }: OpenedFile): GgufFile {
+  const { path, size } = source;
+  const cursor = new Cursor(header, path);
   const version = readVersion(cursor);
   const tensorCount = cursor.u64();
   const metadata = readMetadata(cursor, cursor.u64());
-  const alignment = alignmentOf(name, metadata.value(ALIGNMENT_KEY));
+  const alignment = alignmentOf(path, metadata.value(ALIGNMENT_KEY));
   const table = readTensorTable(cursor, tensorCount);
-  const dataStart = alignUp(cursor.position, alignment);
-  const tensors = placeTensors(table, { path: name, alignment, dataStart, fileBytes: source.size });
-  const parts = [{ path: name, bytes: source.size }];
-  return { path: name, version, alignment, metadata, tensors, parts, fileBytes: source.size };
+  const headerBytes = cursor.position;
+  const tensors = placeTensors(table, { source, alignment, dataStart: alignUp(headerBytes, alignment) });
+  return {
+    path,
+    location: path,
+    version,
+    alignment,
+    headerBytes,
+    metadata,
+    tensors,
+    parts: [source],
+    fileBytes: size,
+  };
 }
 
 function readVersion(cursor: Cursor): number {

@@ -1,13 +1,14 @@
 import { type RemoeError, remoeError } from "../core/errors.ts";
 import type { Cursor } from "./cursor.ts";
 import { checkLimit } from "./limits.ts";
+import type { ModelSource } from "./model-source.ts";
 import { type GgmlType, isGgmlType, TYPE_TRAITS, tensorBytes } from "./types.ts";
 
 /** A tensor of a model. */
 export interface TensorInfo {
   readonly name: string;
-  /** Of the file that holds it. */
-  readonly path: string;
+  /** The file that holds it. */
+  readonly source: ModelSource;
   readonly type: GgmlType;
   /** ggml's order: the row length first. */
   readonly shape: readonly number[];
@@ -16,18 +17,21 @@ export interface TensorInfo {
   readonly bytes: number;
 }
 
+/** A tensor by its description alone; `offset` is relative to the data section. */
+type DescribedTensor = Omit<TensorInfo, "source">;
+
 /** Name length, one byte of name, dimension count, one dimension, type, offset. */
 const MIN_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8;
 
 /**
- * Reads `count` tensor descriptions at the cursor, with `offset` still relative to the data section.
+ * Reads `count` tensor descriptions at the cursor.
  * @throws MODEL_FILE_TRUNCATED, MODEL_FILE_INVALID, MODEL_LIMIT_EXCEEDED, MODEL_TENSOR_INVALID
  */
-export function readTensorTable(cursor: Cursor, count: number): TensorInfo[] {
+export function readTensorTable(cursor: Cursor, count: number): DescribedTensor[] {
   checkLimit(cursor.path, "tensors", count);
   cursor.requireRoom(count, MIN_TENSOR_BYTES);
   const names = new Set<string>();
-  const tensors: TensorInfo[] = [];
+  const tensors: DescribedTensor[] = [];
   for (let index = 0; index < count; index++) {
     const tensor = readTensor(cursor);
     if (names.has(tensor.name)) throw tensorError(cursor.path, tensor.name, "appears twice");
@@ -37,7 +41,7 @@ export function readTensorTable(cursor: Cursor, count: number): TensorInfo[] {
   return tensors;
 }
 
-function readTensor(cursor: Cursor): TensorInfo {
+function readTensor(cursor: Cursor): DescribedTensor {
   const name = cursor.name("tensorNameBytes");
   const dimensions = cursor.u32();
   checkLimit(cursor.path, "tensorDimensions", dimensions);
@@ -45,7 +49,7 @@ function readTensor(cursor: Cursor): TensorInfo {
   const type = cursor.u32();
   if (!isGgmlType(type)) throw tensorError(cursor.path, name, `has the unknown type ${type}`);
   const bytes = checkedTensorBytes(cursor.path, { name, type, shape });
-  return { name, path: cursor.path, type, shape, offset: cursor.u64(), bytes };
+  return { name, type, shape, offset: cursor.u64(), bytes };
 }
 
 /**
@@ -74,31 +78,30 @@ export function checkedTensorBytes(path: string, tensor: Pick<TensorInfo, "name"
  * file and apart from the others.
  * @throws MODEL_TENSOR_INVALID, MODEL_FILE_TRUNCATED
  */
-export function placeTensors(tensors: readonly TensorInfo[], place: Placement): ReadonlyMap<string, TensorInfo> {
+export function placeTensors(tensors: readonly DescribedTensor[], place: Placement): ReadonlyMap<string, TensorInfo> {
   const placed = tensors.map((tensor) => placeTensor(tensor, place));
-  requireApart(placed, place.path);
+  requireApart(placed, place.source.path);
   return new Map(placed.map((tensor) => [tensor.name, tensor]));
 }
 
 interface Placement {
-  readonly path: string;
+  readonly source: ModelSource;
   readonly alignment: number;
   /** Where the data section starts. */
   readonly dataStart: number;
-  readonly fileBytes: number;
 }
 
-function placeTensor(tensor: TensorInfo, { path, alignment, dataStart, fileBytes }: Placement): TensorInfo {
+function placeTensor(tensor: DescribedTensor, { source, alignment, dataStart }: Placement): TensorInfo {
+  const { path, size } = source;
   if (tensor.offset % alignment !== 0) {
     throw tensorError(path, tensor.name, `has the offset ${tensor.offset}, which breaks the alignment of ${alignment}`);
   }
   const offset = dataStart + tensor.offset;
   const end = offset + tensor.bytes;
-  if (end > fileBytes) {
-    const part = `tensor '${tensor.name}'`;
-    throw remoeError("MODEL_FILE_TRUNCATED", { path, size: fileBytes, part, needed: end });
+  if (end > size) {
+    throw remoeError("MODEL_FILE_TRUNCATED", { path, size, part: `tensor '${tensor.name}'`, needed: end });
   }
-  return { ...tensor, offset };
+  return { ...tensor, source, offset };
 }
 
 function requireApart(tensors: readonly TensorInfo[], path: string): void {

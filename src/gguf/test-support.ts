@@ -2,7 +2,8 @@ import { type ErrorCode, isRemoeError } from "../core/errors.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { HeaderBuilder } from "./header-builder.ts";
 import { ARRAY_ID, elementTypeId, type MetadataValue } from "./metadata-value.ts";
-import { MAGIC } from "./read.ts";
+import { diskSource } from "./model-source.ts";
+import { type GgufFile, MAGIC, parseGguf } from "./read.ts";
 import { GgmlType } from "./types.ts";
 
 /** Bytes in memory that count how much of them is read; `size` may claim more zeros behind them. */
@@ -20,6 +21,11 @@ export function memorySource(bytes: Uint8Array, size = bytes.length): ByteSource
       return copy;
     },
   };
+}
+
+/** Parses bytes that errors call `path`. */
+export function parse(header: ByteSource, path: string): GgufFile {
+  return parseGguf({ header, source: diskSource(path, header.size) });
 }
 
 /** The catalogue code that an action is refused with; other errors pass through. */

@@ -3,6 +3,7 @@ import { type RemoeError, remoeError } from "../core/errors.ts";
 import { ALIGNMENT_KEY, alignmentOf, alignUp } from "./alignment.ts";
 import { HeaderBuilder } from "./header-builder.ts";
 import { ARRAY_ID, elementTypeId, type MetadataValue } from "./metadata-value.ts";
+import { diskSource } from "./model-source.ts";
 import { MAGIC, parseGguf } from "./read.ts";
 import { checkedTensorBytes, type TensorInfo } from "./tensor-table.ts";
 
@@ -53,7 +54,10 @@ function planFile(path: string, content: GgufContent): FilePlan {
   );
   const header = builder.bytes();
   const fileBytes = alignUp(header.length, alignment) + dataBytes;
-  parseGguf({ size: fileBytes, read: (offset, length) => header.subarray(offset, offset + length) }, path);
+  parseGguf({
+    header: { size: fileBytes, read: (offset, length) => header.subarray(offset, offset + length) },
+    source: diskSource(path, fileBytes),
+  });
   return { path, header, alignment, fileBytes };
 }
 

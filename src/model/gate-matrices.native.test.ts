@@ -8,10 +8,10 @@ import { gateMatrices } from "./gate-matrices.ts";
 
 const MODEL = fileURLToPath(new URL("../../models/tiny-moe/tiny-moe-q8_0.gguf", import.meta.url));
 
-it("are the file's numbers, a row an expert", () => {
+it("are the file's numbers, a row an expert", async () => {
   const file = readGguf(MODEL);
   const bytes = readFileSync(MODEL);
-  const matrices = gateMatrices(loadNative(), file);
+  const matrices = await gateMatrices(loadNative(), file);
   expect(matrices).toHaveLength(6);
   for (const [layer, matrix] of matrices.entries()) {
     const tensor = file.tensors.get(`blk.${layer}.ffn_gate_inp.weight`);

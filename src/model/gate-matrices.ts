@@ -7,14 +7,14 @@ import { TensorRows } from "./tensor-rows.ts";
 /**
  * Every layer's gate as the file stores it, in single precision: row by row the weights of an expert, [experts × hidden].
  * The scale of the norm before the gate is not in it.
- * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID,
- *   MODEL_TENSOR_INVALID
+ * @throws MODEL_ARCHITECTURE_UNSUPPORTED, MODEL_METADATA_INVALID, MODEL_TENSOR_INVALID, what {@link TensorRows} throws
  */
-export function gateMatrices(native: Native, file: GgufFile): Float32Array[] {
+export async function gateMatrices(native: Native, file: GgufFile): Promise<Float32Array[]> {
   const { moeBlocks, hidden, experts } = readTransformer(file).hyper;
-  return moeBlocks.map((block) => {
+  const read = async (block: number): Promise<Float32Array> => {
     const tensor = requireTensor(file, `blk.${block}.ffn_gate_inp.weight`, [hidden, experts]);
     using rows = new TensorRows(native, { tensor, rows: experts });
-    return rows.read(0);
-  });
+    return await rows.read(0);
+  };
+  return Promise.all(moeBlocks.map(read));
 }

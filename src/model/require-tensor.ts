@@ -13,7 +13,7 @@ export function requireTensor(file: GgufFile, name: string, shape?: readonly num
   if (tensor === undefined) throw tensorError(file.path, name, "is missing");
   const expected = shape ?? tensor.shape;
   if (!sameShape(tensor.shape, expected)) {
-    throw tensorError(tensor.path, name, `has the shape [${tensor.shape}], expected [${expected}]`);
+    throw tensorError(tensor.source.path, name, `has the shape [${tensor.shape}], expected [${expected}]`);
   }
   requireComputable(tensor);
   return tensor;
@@ -40,7 +40,7 @@ export function requireExperts(
 }
 
 /** Vectors are added and multiplied element by element, in single precision. */
-function requireComputable({ path, name, type, shape }: TensorInfo): void {
+function requireComputable({ source: { path }, name, type, shape }: TensorInfo): void {
   const supported = shape.length === 1 ? [GgmlType.F32] : WEIGHT_TYPES;
   if (supported.includes(type)) return;
   const names = supported.map((each) => TYPE_TRAITS[each].name).join(", ");

@@ -5,7 +5,6 @@ import type { Native } from "../ggml/library.ts";
 import { TensorStore, tensorAddress, view } from "../ggml/memory.ts";
 import { f32, i32, NamedTensors } from "../ggml/named-tensors.ts";
 import type { GraphAllocator, GraphPlan, Tensor } from "../ggml/signatures.ts";
-import { type ByteSource, fileSource } from "../gguf/byte-source.ts";
 import type { TensorInfo } from "../gguf/tensor-table.ts";
 import { rowBytes } from "../gguf/types.ts";
 
@@ -27,7 +26,6 @@ const NODES = 16;
  */
 export class TensorRows implements Disposable {
   readonly #native: Native;
-  readonly #source: ByteSource;
   readonly #tensor: TensorInfo;
   readonly #rowBytes: number;
   readonly #backend: CpuBackend;
@@ -37,12 +35,11 @@ export class TensorRows implements Disposable {
   readonly #g: GraphBuilder;
   readonly #allocator: GraphAllocator;
   readonly #plan: GraphPlan;
+  #isDisposed = false;
 
-  /** @throws MODEL_NOT_FOUND, MODEL_UNREADABLE */
   constructor(native: Native, { tensor, rows, lookup = storedRows }: TensorRowsOptions) {
     const columns = tensor.shape[0] ?? 1;
     this.#native = native;
-    this.#source = fileSource(tensor.path);
     this.#tensor = tensor;
     this.#rowBytes = rowBytes(tensor.type, columns);
     this.#backend = new CpuBackend(native, 1);
@@ -61,23 +58,23 @@ export class TensorRows implements Disposable {
 
   /**
    * The rows from `first` on, one behind the other.
-   * @throws MODEL_NOT_FOUND, MODEL_UNREADABLE, MODEL_FILE_TRUNCATED when the file has changed since its header was read
+   * @throws MODEL_FILE_TRUNCATED when the file has changed since its header was read, and what its source throws
    */
-  read(first: number): Float32Array {
-    const { path, name } = this.#tensor;
-    const offset = this.#tensor.offset + first * this.#rowBytes;
-    const bytes = this.#source.read(offset, this.#stored.length);
-    if (bytes.length < this.#stored.length) {
-      const part = `tensor '${name}'`;
-      const needed = offset + this.#stored.length;
-      throw remoeError("MODEL_FILE_TRUNCATED", { path, size: offset + bytes.length, part, needed });
-    }
-    this.#stored.set(bytes);
+  async read(first: number): Promise<Float32Array> {
+    const { source, offset } = this.#tensor;
+    return this.decode(await source.read(offset + first * this.#rowBytes, this.#stored.length));
+  }
+
+  /** Rows as they are stored, as numbers. @throws RESOURCE_DISPOSED when they arrive too late */
+  decode(stored: Uint8Array): Float32Array {
+    if (this.#isDisposed) throw remoeError("RESOURCE_DISPOSED", { resource: `the reader of '${this.#tensor.name}'` });
+    this.#stored.set(stored);
     this.#backend.computePlan(this.#plan);
     return this.#io.views.values.slice();
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     this.#backend.freePlan(this.#plan);
     this.#native.ggml.ggml_gallocr_free(this.#allocator);
     for (const part of [this.#g, this.#io, this.#table, this.#backend]) part[Symbol.dispose]();

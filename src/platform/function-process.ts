@@ -44,7 +44,7 @@ function watch(child: ChildProcessWithoutNullStreams): FunctionProcess {
   const complaints: string[] = [];
   const ended = untilEnd(child, complaints);
   createInterface({ input: child.stderr }).on("line", (line) => {
-    if (!NOISE.test(line)) complaints.push(line);
+    if (isTelling(line)) complaints.push(line);
     if (complaints.length > KEPT_LINES) complaints.shift();
   });
   return {
@@ -55,6 +55,11 @@ function watch(child: ChildProcessWithoutNullStreams): FunctionProcess {
     ended,
     kill: (signal) => void child.kill(signal),
   };
+}
+
+/** Whether a line of a process that ended may say why. */
+export function isTelling(line: string): boolean {
+  return !NOISE.test(line);
 }
 
 function parseReport(line: string): StartReport {

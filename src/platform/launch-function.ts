@@ -1,5 +1,5 @@
 import { remoeError, reviveError, type SerialisedError } from "../core/errors.ts";
-import type { StartReport } from "../functions/spec.ts";
+import type { ColdStart, StartReport } from "../functions/spec.ts";
 import type { LaunchedFunction } from "./launcher.ts";
 import type { Exit, FunctionSpec } from "./platform.ts";
 
@@ -39,12 +39,12 @@ export async function launchFunction<Running extends RunningInstance>(
   signal?.addEventListener("abort", kill);
   try {
     const { endpoint, coldStart } = await untilReady(running, spec);
-    const settled = await settle(running);
+    const { pod, ...settled } = await settle(running);
     signal?.throwIfAborted();
     return {
       endpoint,
       ...settled,
-      coldStart: { ...coldStart, totalMs: performance.now() - began },
+      coldStart: { ...coldStart, ...(pod && { pod }), totalMs: performance.now() - began },
       exited: running.ended.then(({ exit }) => exit),
       stop: (deadlineMs) => running.stop(deadlineMs),
     };
@@ -57,9 +57,8 @@ export async function launchFunction<Running extends RunningInstance>(
   }
 }
 
-type Settle<Running> = (
-  running: Running,
-) => Pick<LaunchedFunction, "pid" | "limits"> | Promise<Pick<LaunchedFunction, "pid" | "limits">>;
+type Settled = Pick<LaunchedFunction, "pid" | "limits"> & Pick<ColdStart, "pod">;
+type Settle<Running> = (running: Running) => Settled | Promise<Settled>;
 
 async function untilReady(
   running: RunningInstance,

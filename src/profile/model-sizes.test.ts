@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { expertsFootprint, mainFootprint } from "../engine/footprint.ts";
+import { expertsFootprint, footprintBytes, mainFootprint } from "../engine/footprint.ts";
 import { BATCH_TOKENS } from "../engine/pass-strategy.ts";
 import { BUNDLED_MODEL } from "../engine/testing/bundled-model.ts";
-import { readGguf } from "../gguf/read.ts";
+import { type GgufFile, readGguf } from "../gguf/read.ts";
 import { readModelSizes } from "./model-sizes.ts";
 
 const MIB = 2 ** 20;
@@ -12,6 +12,11 @@ const PROCESS_MB = 64;
 const file = readGguf(BUNDLED_MODEL);
 const options = { contextLength: 512, threads: 2 };
 const sizes = readModelSizes(file, options);
+/** The same behind a URL, as far as sizes go. */
+const webFile: GgufFile = {
+  ...file,
+  parts: file.parts.map((part) => ({ ...part, type: "web", modifiedMs: 0, fill: async () => {} })),
+};
 
 const selection = fc.array(fc.subarray(Array.from({ length: 16 }, (_, expert) => expert)), {
   minLength: 6,
@@ -23,16 +28,18 @@ it("has the shape of the model", () => {
   expect(sizes.expertMb).toHaveLength(6);
 });
 
-it("is never less than what functions check at their start, whichever experts they hold", () => {
+it.each([
+  ["on disk", file],
+  ["behind a URL", webFile],
+])("is never less than what functions check at their start, whichever experts they hold: a model %s", (_, model) => {
+  const { mainBaseMb, nonExpertMb, cacheMb, expertsBaseMb } = readModelSizes(model, options);
   fc.assert(
     fc.property(selection, (experts) => {
       const expertsMb = experts.reduce((sum, held, layer) => sum + held.length * (sizes.expertMb[layer] ?? 0), 0);
-      const main = mainFootprint(file, { ...options, experts });
-      const mainMb = (main.weightBytes + main.cacheBytes + main.bufferBytes) / MIB;
-      expect(sizes.mainBaseMb + sizes.nonExpertMb + sizes.cacheMb + expertsMb).toBeGreaterThan(mainMb + PROCESS_MB);
-      const own = expertsFootprint(file, { experts, threads: 2, maxTokens: BATCH_TOKENS });
-      const ownMb = (own.weightBytes + own.bufferBytes) / MIB;
-      expect(sizes.expertsBaseMb + expertsMb).toBeGreaterThan(ownMb + PROCESS_MB);
+      const mainMb = footprintBytes(mainFootprint(model, { ...options, experts })) / MIB;
+      expect(mainBaseMb + nonExpertMb + cacheMb + expertsMb).toBeGreaterThan(mainMb + PROCESS_MB);
+      const ownMb = footprintBytes(expertsFootprint(model, { experts, threads: 2, maxTokens: BATCH_TOKENS })) / MIB;
+      expect(expertsBaseMb + expertsMb).toBeGreaterThan(ownMb + PROCESS_MB);
     }),
     { seed: 9, numRuns: 50 },
   );

@@ -19,7 +19,7 @@ export function readModelSizes(file: GgufFile, options: Omit<MainFootprintOption
   const bare = mainFootprint(file, { ...options, experts: none });
   const complete = mainFootprint(file, options);
   const { threads } = options;
-  const { bufferBytes } = expertsFootprint(file, { experts: none, threads, maxTokens: BATCH_TOKENS });
+  const { bufferBytes, downloadBytes } = expertsFootprint(file, { experts: none, threads, maxTokens: BATCH_TOKENS });
   return {
     name: modelName(file),
     layers,
@@ -29,8 +29,8 @@ export function readModelSizes(file: GgufFile, options: Omit<MainFootprintOption
     nonExpertMb: bare.weightBytes / MIB,
     cacheMb: bare.cacheBytes / MIB,
     // A main function with every expert keeps other passes than one without.
-    mainBaseMb: RUNTIME_MB + Math.max(bare.bufferBytes, complete.bufferBytes) / MIB,
-    expertsBaseMb: RUNTIME_MB + bufferBytes / MIB,
+    mainBaseMb: RUNTIME_MB + (Math.max(bare.bufferBytes, complete.bufferBytes) + downloadBytes) / MIB,
+    expertsBaseMb: RUNTIME_MB + (bufferBytes + downloadBytes) / MIB,
   };
 }
 

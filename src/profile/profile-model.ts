@@ -60,7 +60,7 @@ export async function profileModel(options: ProfileOptions, signal: AbortSignal)
   const points = await measureModel({
     bench: new FunctionBench({ platform, secret, program, sizes, clock, signal }),
     effort: chooseEffort({ processors, contextLength, isQuick }),
-    connection: { secret, fingerprint: modelFingerprint(file), hidden: hyper.hidden },
+    connection: { secret, fingerprint: await modelFingerprint(file), hidden: hyper.hidden },
     vocabulary: hyper.vocabulary,
     foreignLoad: new ForeignLoad(),
     hyper,

@@ -18,7 +18,8 @@ export interface StreamedAnswer extends Pick<RequestTrace, "timings" | "faults" 
 }
 
 interface Chunk {
-  readonly choices: readonly { readonly text: string }[];
+  readonly choices?: readonly { readonly text: string }[];
+  readonly error?: { readonly message: string };
   readonly x_remoe?: Omit<StreamedAnswer, "text">;
 }
 
@@ -36,8 +37,9 @@ export async function streamCompletion(url: string, question: StreamQuestion): P
   let text = "";
   for await (const line of createInterface({ input: Readable.fromWeb(response.body) })) {
     if (!line.startsWith("data: {")) continue;
-    const { choices, x_remoe } = JSON.parse(line.slice("data: ".length)) as Chunk;
-    text += choices[0]?.text ?? "";
+    const { choices, error, x_remoe } = JSON.parse(line.slice("data: ".length)) as Chunk;
+    if (error !== undefined) throw new Error(`${error.message}, after '${text}'`);
+    text += choices?.[0]?.text ?? "";
     if (x_remoe !== undefined) return { text, ...x_remoe };
     onProgress?.();
   }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readGguf } from "../../gguf/read.ts";
+import { openModel } from "../../gguf/open-model.ts";
 import { HistoryFile } from "../../history/history-file.ts";
 import { importJsonl } from "../../history/import-jsonl.ts";
 import { bundledModel } from "../bundled-model.ts";
@@ -19,14 +19,18 @@ export function defineHistoryImport(command: Command): void {
     .description("Appends records that were exported as JSONL to a history. Records of another model are refused.")
     .argument("<records>", "records as JSONL")
     .addOption(flag("-o, --out <file>", "history to append to", { required: true }))
-    .addOption(flag("-m, --model <file>", "model file (GGUF) they belong to", { initially: "the bundled tiny-moe" }))
+    .addOption(
+      flag("-m, --model <file>", "path or URL of the model file (GGUF) they belong to", {
+        initially: "the bundled tiny-moe",
+      }),
+    )
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText("after", "\nExample:\n  remoe history import prompts-history.jsonl --out prompts.history")
     .action(importHistory);
 }
 
 async function importHistory(path: string, { model, out, json }: HistoryImportFlags): Promise<void> {
-  const identity = historyIdentity(readGguf(model ?? bundledModel()));
+  const identity = await historyIdentity(await openModel(model ?? bundledModel()));
   const history = await HistoryFile.open(out, identity);
   let records = 0;
   try {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readGguf } from "../../gguf/read.ts";
+import { openModel } from "../../gguf/open-model.ts";
 import { SUPPORTED_ARCHITECTURES } from "../../model/registry.ts";
 import { flag } from "../flag.ts";
 import { formatBytes, formatCount } from "../format.ts";
@@ -10,7 +10,7 @@ import { formatTable } from "../table.ts";
 export function defineInspect(command: Command): void {
   command
     .description("Says what a model file holds: architecture, sizes, experts. Reads the header only.")
-    .argument("<model>", "model file (GGUF)")
+    .argument("<model>", "path or URL of a model file (GGUF)")
     .addOption(flag("--json", "print one JSON object"))
     .addHelpText(
       "after",
@@ -19,8 +19,8 @@ Examples:
   remoe inspect model.gguf
   remoe inspect model.gguf --json | jq .bytes`,
     )
-    .action((path: string, { json }: { readonly json?: boolean }) => {
-      const inspection = inspectModel(readGguf(path));
+    .action(async (model: string, { json }: { readonly json?: boolean }) => {
+      const inspection = inspectModel(await openModel(model));
       if (json) {
         printJson(inspection);
       } else {

@@ -3,7 +3,8 @@ import { type RemoeError, remoeError } from "../../core/errors.ts";
 import type { PlanQuery } from "../../gateway/plan-choice.ts";
 import { encodePrompt, type Prompt } from "../../gateway/prompt.ts";
 import { toProblem } from "../../gateway/request-problem.ts";
-import { type GgufFile, readGguf } from "../../gguf/read.ts";
+import { openModel } from "../../gguf/open-model.ts";
+import type { GgufFile } from "../../gguf/read.ts";
 import { DEFAULT_PRICE_BOOK } from "../../ledger/price-books.ts";
 import { BASELINES } from "../../planner/baselines/baselines.ts";
 import type { Decision } from "../../planner/evaluation.ts";
@@ -44,7 +45,7 @@ interface PlanFlags extends PlanningFlags {
 export function definePlan(command: Command): void {
   command
     .description("Decides where the experts of a request would run, and what it would cost, without running it.")
-    .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
+    .addOption(flag("-m, --model <file>", "path or URL of a model file (GGUF)", { initially: "the bundled tiny-moe" }))
     .addOption(
       flag("--context <tokens>", "tokens that prompt and answer share", {
         parse: wholeNumber(1),
@@ -100,7 +101,7 @@ async function readProblem(flags: PlanFlags): Promise<PlanningProblem> {
     const problem = "planning needs --profile <file>; measure one with `remoe profile --out <file>`";
     throw remoeError("USAGE_INVALID", { problem, command: "remoe plan" });
   }
-  const file = readGguf(flags.model ?? bundledModel());
+  const file = await openModel(flags.model ?? bundledModel());
   const program = toModelProgram(file, { contextLength: flags.context });
   const base = problemBase({ profile, slo: toSlo(flags) }, { file, program, priceBook: readPriceBook(flags.prices) });
   const query = await readQuery(flags, file, program.contextLength);
@@ -114,7 +115,7 @@ async function readQuery(flags: PlanFlags, file: GgufFile, contextLength: number
   if (history === undefined) return { promptTokens: tokens.length, maxTokens, expectation: null };
   const opened = await openLearning(file, { path: history, privacy: "full" }, watchInterruption());
   try {
-    return { promptTokens: tokens.length, maxTokens, expectation: opened.learning.expect("plan", tokens) };
+    return { promptTokens: tokens.length, maxTokens, expectation: await opened.learning.expect("plan", tokens) };
   } finally {
     await opened.close();
   }

@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { remoeError } from "../../core/errors.ts";
-import { readGguf } from "../../gguf/read.ts";
+import { openModel } from "../../gguf/open-model.ts";
 import { profileModel } from "../../profile/profile-model.ts";
 import { wholeNumber } from "../argument-parsers.ts";
 import { bundledModel } from "../bundled-model.ts";
@@ -11,16 +9,15 @@ import { describeProfile } from "../describe-profile.ts";
 import { flag } from "../flag.ts";
 import { watchInterruption } from "../interruption.ts";
 import { toModelProgram } from "../model-program.ts";
-import { printJson } from "../print-json.ts";
 import { createProgress } from "../progress.ts";
+import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 
-interface ProfileFlags {
+interface ProfileFlags extends ResultFlags {
   readonly model?: string;
-  readonly out?: string;
   readonly platform: PlatformName;
+  readonly kubernetesSettings?: string;
   readonly context?: number;
   readonly quick?: boolean;
-  readonly json?: boolean;
 }
 
 export function defineProfile(command: Command): void {
@@ -29,9 +26,10 @@ export function defineProfile(command: Command): void {
       "Measures what a model takes on this machine, in real functions of several sizes. Plans are made from it. " +
         "Other work on the machine meanwhile shows in the numbers.",
     )
-    .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
-    .addOption(flag("-o, --out <file>", "also write the profile, with everything measured, as JSON"))
+    .addOption(flag("-m, --model <file>", "path or URL of a model file (GGUF)", { initially: "the bundled tiny-moe" }))
+    .addOption(outFlag())
     .addOption(flag("--platform <name>", "what runs the functions", { choices: PLATFORMS, initial: "local" }))
+    .addOption(flag("--kubernetes-settings <file>", "settings (JSON) of the platform kubernetes"))
     .addOption(
       flag("--context <tokens>", "tokens that prompt and answer share", {
         parse: wholeNumber(1),
@@ -51,34 +49,19 @@ Examples:
   remoe profile --quick --platform docker --json`;
 
 async function run(flags: ProfileFlags): Promise<void> {
-  const { out } = flags;
-  // Before a minute of measuring: afterwards it would be lost.
-  if (out !== undefined) write(out, "");
   const report = await measure(flags, watchInterruption());
-  if (out !== undefined) write(out, `${JSON.stringify(report, null, 2)}\n`);
-  if (flags.json) printJson(report);
-  else process.stdout.write(describeProfile(report));
-}
-
-/** Keeps what is there while there is nothing to add. */
-function write(path: string, text: string): void {
-  try {
-    writeFileSync(path, text, { flag: text === "" ? "a" : "w" });
-  } catch (error) {
-    throw remoeError("PROFILE_UNWRITABLE", { path, reason: (error as Error).message }, error);
-  }
+  writeResult(report, flags, () => describeProfile(report));
 }
 
 /** Nothing is left to wait for: functions are stopped when they have been measured. */
 const STOP_DEADLINE_MS = 0;
 
-async function measure({ model, context, platform: name, quick }: ProfileFlags, signal: AbortSignal) {
-  const path = model ?? bundledModel();
-  if (!existsSync(path)) throw remoeError("MODEL_NOT_FOUND", { path });
-  const file = readGguf(path);
+async function measure(flags: ProfileFlags, signal: AbortSignal) {
+  const { model, context, platform: name, kubernetesSettings, quick } = flags;
+  const file = await openModel(model ?? bundledModel(), { signal });
   const program = toModelProgram(file, { contextLength: context });
   const secret = randomBytes(32).toString("hex");
-  const platform = await createNamedPlatform(name, { secret });
+  const { platform, release } = await createNamedPlatform(name, { secret, kubernetesSettings });
   const progress = createProgress();
   try {
     const options = { file, program, platform, secret, isQuick: quick === true, onProgress: progress.show };
@@ -86,5 +69,6 @@ async function measure({ model, context, platform: name, quick }: ProfileFlags, 
   } finally {
     progress.end();
     await platform.close(STOP_DEADLINE_MS);
+    await release();
   }
 }

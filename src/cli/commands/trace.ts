@@ -2,7 +2,8 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Engine } from "../../engine/engine.ts";
 import { loadNative } from "../../ggml/library.ts";
-import { type GgufFile, readGguf } from "../../gguf/read.ts";
+import { openModel } from "../../gguf/open-model.ts";
+import type { GgufFile } from "../../gguf/read.ts";
 import { DEFAULT_HISTORY_OPTIONS, HistoryFile } from "../../history/history-file.ts";
 import type { HistoryIdentity } from "../../history/identity.ts";
 import { toJsonLine } from "../../history/jsonl.ts";
@@ -46,7 +47,7 @@ export function defineTrace(command: Command): void {
     )
     .addOption(flag("-o, --out <file>", "history to append to", { required: true }))
     .addOption(flag("--format <form>", "form of the history", { choices: ["binary", "jsonl"], initial: "binary" }))
-    .addOption(flag("-m, --model <file>", "model file (GGUF)", { initially: "the bundled tiny-moe" }))
+    .addOption(flag("-m, --model <file>", "path or URL of a model file (GGUF)", { initially: "the bundled tiny-moe" }))
     .addOption(
       flag("--context <tokens>", "tokens that prompt and answer share", {
         parse: wholeNumber(1),
@@ -80,8 +81,8 @@ Examples:
 
 async function trace(flags: TraceFlags): Promise<void> {
   const prompts = readPrompts(flags.prompts).slice(0, flags.limit);
-  const file = readGguf(flags.model ?? bundledModel());
-  const identity = historyIdentity(file);
+  const file = await openModel(flags.model ?? bundledModel());
+  const identity = await historyIdentity(file);
   const signal = watchInterruption();
   const sink = await openSink(flags, identity, prompts.length);
   try {

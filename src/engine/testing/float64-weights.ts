@@ -1,4 +1,5 @@
 import type { Native } from "../../ggml/library.ts";
+import { readFileBytes } from "../../gguf/byte-source.ts";
 import type { GgufFile } from "../../gguf/read.ts";
 import { requireTensor } from "../../model/require-tensor.ts";
 import { TensorRows } from "../../model/tensor-rows.ts";
@@ -33,9 +34,11 @@ export class Float64Weights {
   #read(name: string): readonly Matrix[] {
     const tensor = requireTensor(this.#file, name);
     const [columns = 1, rows = 1, experts = 1] = tensor.shape;
-    using reader = new TensorRows(this.#native, { tensor, rows });
+    using decoder = new TensorRows(this.#native, { tensor, rows });
+    const bytes = tensor.bytes / experts;
     return Array.from({ length: experts }, (_, expert) => {
-      const values = Float64Array.from(reader.read(expert * rows));
+      const stored = readFileBytes(tensor.source.path, tensor.offset + expert * bytes, bytes);
+      const values = Float64Array.from(decoder.decode(stored));
       return Array.from({ length: rows }, (_, row) => values.subarray(row * columns, (row + 1) * columns));
     });
   }

@@ -42,6 +42,12 @@ describe("the arguments of docker run", () => {
     expect(valuesOf("--env")).toEqual(["REMOE_FUNCTION", "UV_THREADPOOL_SIZE", "REMOE_CACHE_DIR=/run/remoe"]);
   });
 
+  it("give a network and the token for it to functions whose model is behind a URL", () => {
+    const online = { ...OPTIONS, modelFiles: [] };
+    expect(valuesOf("--network", online)).toEqual(["bridge"]);
+    expect(valuesOf("--env", online)).toContain("REMOE_MODEL_TOKEN");
+  });
+
   it("mount the shared folder writable and the model read-only, at the paths they have here", () => {
     expect(valuesOf("--mount")).toEqual([
       'type=bind,"source=/run/remoe","target=/run/remoe"',

@@ -10,7 +10,7 @@ export interface RunOptions {
   /** Label by which the containers of one launcher are found. */
   readonly launcherId: string;
   readonly memoryMb: number;
-  /** Paths of the files a function reads. */
+  /** Paths of the files a function reads; none if its model is behind a URL. */
   readonly modelFiles: readonly string[];
   /** Folder that all functions of the launcher and this process share. */
   readonly shared: string;
@@ -18,15 +18,17 @@ export interface RunOptions {
 
 /**
  * What follows `docker run --name NAME` for a function: it can compute, read its model and use the shared folder,
- * nothing else. Sockets in that folder are the only way in and out.
+ * nothing else. Sockets in that folder are the only way in and out, but for the network where the model is behind a URL.
  */
 export function runArguments({ image, launcherId, memoryMb, modelFiles, shared }: RunOptions): readonly string[] {
+  const reach = modelFiles.length === 0 ? ["--network", "bridge", "--env", "REMOE_MODEL_TOKEN"] : ["--network", "none"];
   const memory = `${Math.floor(memoryMb * MIB)}b`;
   return [
     ...["--interactive", "--rm", "--pull", "never", "--label", `remoe=${launcherId}`, "--log-driver", "none"],
     // Together with swap: swapping would hide that a function needs more than it is billed for.
     ...["--memory", memory, "--memory-swap", memory, "--pids-limit", String(MOST_PROCESSES)],
-    ...["--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+    ...reach,
+    ...["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
     ...["--user", functionUser().join(":")],
     ...["--mount", mount(shared, shared), ...modelFiles.flatMap(modelMount)],
     // Values come from the environment of `docker run`: command lines can be read by everyone on this machine.

@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { remoeError } from "../../core/errors.ts";
+import { absoluteModel } from "../../functions/absolute-model.ts";
 import { modelFiles } from "../../functions/model-files.ts";
 import type { FunctionStart, StartReport } from "../../functions/spec.ts";
 import { CPU_PERIOD_US, cpuQuotaUs } from "../cpu-quota.ts";
@@ -46,7 +47,7 @@ export class RunningContainer implements RunningInstance {
     const { name, memoryMb, vcpus } = spec;
     const socket = join(shared, `${instanceId}.sock`);
     // Inside, a relative path would lead elsewhere.
-    const program = { ...spec.program, model: resolve(spec.program.model) };
+    const program = { ...spec.program, model: absoluteModel(spec.program.model) };
     const start: FunctionStart = {
       name,
       program,

@@ -13,7 +13,7 @@ export interface Limiter {
   /** The control groups under which those of the instances are. */
   readonly cgroups: readonly Cgroup[];
   /** Prepares the limits of an instance. */
-  confine(instanceId: string, spec: FunctionSpec): Confinement;
+  confine(instanceId: string, spec: Pick<FunctionSpec, "memoryMb" | "vcpus">): Confinement;
   close(): Promise<void>;
 }
 

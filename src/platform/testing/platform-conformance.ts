@@ -8,8 +8,10 @@ import { createManualTime, type ManualTime } from "./manual-time.ts";
 import { standInSpec } from "./stand-in-spec.ts";
 
 export interface ConformanceOptions {
-  /** What the provider can enforce on this machine. */
+  /** What the provider says that it enforces on this machine. */
   readonly limits: Limits;
+  /** What does enforce it in this test. Defaults to the same. */
+  readonly enforcement?: Limits;
   /** Names whatever is there that only a running platform may have: sockets, folders, groups, containers. */
   readonly leftovers: () => readonly string[] | Promise<readonly string[]>;
   /** Why the provider cannot be tried on this machine. */
@@ -26,7 +28,7 @@ const KEEP_ALIVE_MS = 60_000;
 export function describePlatform(
   name: string,
   createPlatform: (options: PlatformOptions) => Platform | Promise<Platform>,
-  { limits, leftovers, skipReason = null }: ConformanceOptions,
+  { limits, enforcement = limits, leftovers, skipReason = null }: ConformanceOptions,
 ): void {
   const title = skipReason === null ? name : `${name} (${skipReason})`;
   describe.skipIf(skipReason !== null)(title, () => {
@@ -187,8 +189,8 @@ export function describePlatform(
 
     describe("limits", () => {
       const limited: FunctionSpec = standInSpec({ memoryMb: 160, vcpus: 0.25 });
-      const held = limits.memory !== "none";
-      const visible = held && limits.memory !== "rlimit";
+      const held = enforcement.memory !== "none";
+      const visible = held && enforcement.memory !== "rlimit";
 
       it.skipIf(!held)("end a function that takes too much memory (needs a means to limit it)", async () => {
         const { endpoint, exited } = await platform.acquire(limited);
@@ -209,7 +211,7 @@ export function describePlatform(
         expect(await callStandIn(endpoint, "/start")).toMatchObject({ memoryMb: 160, constrainedMb: 160 });
       });
 
-      it.skipIf(limits.cpu === "none")("give a share of the processor (needs control groups)", async () => {
+      it.skipIf(enforcement.cpu === "none")("give a share of the processor (needs control groups)", async () => {
         const { endpoint } = await platform.acquire(limited);
         const spun = (await callStandIn(endpoint, "/spin?ms=600")) as { cpuMs: number; wallMs: number };
         expect(spun.cpuMs / spun.wallMs).toBeLessThanOrEqual(0.6);

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
 /**
@@ -5,7 +6,13 @@ import { createServer } from "node:http";
  * JavaScript with no imports but Node's, so that it also runs where only Node is.
  */
 const bootedAt = Date.now();
-const { program, listen, spawnedAt, memoryMb } = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}");
+const {
+  program,
+  listen,
+  control,
+  spawnedAt = performance.timeOrigin,
+  memoryMb,
+} = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}");
 const { failWith, exitWith, allocateMb, hang, say } = program.standIn;
 /** Kept, so that it counts. */
 const memory = [];
@@ -32,28 +39,58 @@ function spin(ms) {
   return { cpuMs: (user + system) / 1000, wallMs: performance.now() - began };
 }
 
-/** `unix:/path` or `tcp://host:port`, port 0 for any; → where it listens now */
-function serve() {
+/** → where it listens now */
+async function serve() {
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, "http://function");
     response.end(JSON.stringify(routes[pathname](searchParams)));
   });
-  const address = listen.startsWith("unix:") ? { path: listen.slice("unix:".length) } : tcpAddress(new URL(listen));
+  return await listenAt(server, listen);
+}
+
+/** `unix:/path` or `tcp://host:port`, port 0 for any */
+function listenAt(server, endpoint) {
+  const { hostname: host, port } = new URL(endpoint);
+  const address = endpoint.startsWith("unix:")
+    ? { path: endpoint.slice("unix:".length) }
+    : { host, port: Number(port) };
   return new Promise((resolve) => {
-    server.listen(address, () => resolve(address.path ? listen : `tcp://${address.host}:${server.address().port}`));
+    server.listen(address, () => resolve(address.path ? endpoint : `tcp://${host}:${server.address().port}`));
   });
 }
 
-function tcpAddress({ hostname, port }) {
-  return { host: hostname, port: Number(port) };
+/** The parent process, which reads standard output and holds standard input open. */
+function openParent() {
+  process.stdin.once("end", () => process.exit(0)).resume();
+  const tell = (report) => void process.stdout.write(`${JSON.stringify(report)}\n`);
+  return { ready: tell, failed: tell };
 }
 
-function report(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+/** A gateway somewhere else, which connects to the control server. */
+async function openGateway() {
+  let line = "";
+  const lifelines = [];
+  const server = createServer((request, response) => {
+    if (request.url !== "/start") return void response.end();
+    lifelines.push(response);
+    response.writeHead(200).flushHeaders();
+    response.write(line);
+  });
+  await listenAt(server, control.listen);
+  return {
+    ready(report) {
+      line = `${JSON.stringify(report)}\n`;
+      for (const lifeline of lifelines) lifeline.write(line);
+    },
+    failed(report) {
+      writeFileSync(control.failureFile, JSON.stringify(report));
+      process.exit(1);
+    },
+  };
 }
 
-process.stdin.once("end", () => process.exit(0)).resume();
 process.once("SIGTERM", () => process.exit(0));
+const starter = control === undefined ? openParent() : await openGateway();
 if (say !== undefined) process.stdout.write(`${say}\n`);
 if (allocateMb !== undefined) allocate(allocateMb);
 if (exitWith !== undefined) {
@@ -61,8 +98,8 @@ if (exitWith !== undefined) {
   process.exit(exitWith);
 }
 if (failWith !== undefined) {
-  report({ type: "failed", error: failWith });
+  starter.failed({ type: "failed", error: failWith });
 } else if (hang !== true) {
   const coldStart = { processMs: bootedAt - spawnedAt, librariesMs: 0, weightsMs: 0 };
-  report({ type: "ready", endpoint: await serve(), coldStart, weightBytes: 0 });
+  starter.ready({ type: "ready", endpoint: await serve(), coldStart, weightBytes: 0 });
 }

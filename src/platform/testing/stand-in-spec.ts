@@ -22,5 +22,5 @@ type StandInOptions = Partial<Omit<FunctionSpec, "program">> & { readonly start?
 export function standInSpec({ start = {}, ...options }: StandInOptions = {}): FunctionSpec {
   // The stand-in is no program of Remoe; this is the only place that says it is.
   const program = { role: "experts", model: "none.gguf", standIn: start } as unknown as FunctionProgram;
-  return { name: "experts", program, memoryMb: 160, vcpus: 1, concurrency: 1, ...options };
+  return { name: "experts", program, memoryMb: 160, vcpus: 0.25, concurrency: 1, ...options };
 }

@@ -1,0 +1,9 @@
+import type { ReadyReport } from "./spec.ts";
+
+/** Whoever started this function, and for whom it runs: when it is gone, the process ends. */
+export interface Starter {
+  /** Tells that the function serves. */
+  ready(report: ReadyReport): void;
+  /** Tells why it cannot, and ends the process. */
+  failed(error: unknown): void;
+}
