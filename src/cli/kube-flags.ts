@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { isRemoeError } from "../core/errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { flag } from "./flag.ts";
 
@@ -22,8 +23,21 @@ export function addKubeFlags(command: Command): Command {
 }
 
 /**
+ * The namespace of objects that no cluster is asked about: there need be none.
+ * @throws KUBERNETES_CLIENT_MISSING, KUBERNETES_CONFIG_INVALID
+ */
+export async function namespaceOf(flags: KubeFlags): Promise<string> {
+  try {
+    return await withCluster(flags, async ({ namespace }) => namespace);
+  } catch (error) {
+    if (isRemoeError(error) && error.code === "KUBERNETES_CONFIG_MISSING") return flags.namespace ?? "default";
+    throw error;
+  }
+}
+
+/**
  * Uses a cluster and closes it.
- * @throws KUBERNETES_CLIENT_MISSING, KUBERNETES_CONFIG_INVALID, and what using it throws
+ * @throws KUBERNETES_CLIENT_MISSING, KUBERNETES_CONFIG_MISSING, KUBERNETES_CONFIG_INVALID, and what using it throws
  */
 export async function withCluster<Result>(
   { namespace, context, kubeconfig }: KubeFlags,

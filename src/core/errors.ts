@@ -298,6 +298,11 @@ export const ERRORS = {
     message: "the package @kubernetes/client-node cannot be loaded: {reason}",
     hint: "Run `npm install` without --omit=optional.",
   },
+  KUBERNETES_CONFIG_MISSING: {
+    ...badInput,
+    message: "no Kubernetes cluster is configured: there is no kubeconfig, and this is no pod",
+    hint: "Set KUBECONFIG or give --kubeconfig.",
+  },
   KUBERNETES_CONFIG_INVALID: {
     ...badInput,
     message: "the access to a Kubernetes cluster is not configured: {reason}",

@@ -154,6 +154,13 @@ describe("opening a cluster", () => {
     });
   });
 
+  it("says when nothing tells of one", async () => {
+    vi.stubEnv("KUBECONFIG", undefined);
+    vi.stubEnv("HOME", "/nowhere");
+    await expect(openCluster()).rejects.toMatchObject({ code: "KUBERNETES_CONFIG_MISSING" });
+    vi.unstubAllEnvs();
+  });
+
   it("refuses a context that is not in it", async () => {
     await openDouble();
     await expect(openCluster({ kubeconfig: double.kubeconfig, context: "other" })).rejects.toMatchObject({

@@ -16,6 +16,9 @@ export interface OpenClusterOptions {
   readonly timing?: Partial<Timing>;
 }
 
+/** What the client takes where it finds no configuration. */
+const NOWHERE = "http://localhost:8080";
+
 const TIMING: Timing = {
   delay: (ms, signal) => setTimeout(ms, undefined, signal === undefined ? {} : { signal }),
   random: Math.random,
@@ -23,12 +26,13 @@ const TIMING: Timing = {
 
 /**
  * Opens a cluster; nothing is asked of it yet.
- * @throws KUBERNETES_CLIENT_MISSING, KUBERNETES_CONFIG_INVALID
+ * @throws KUBERNETES_CLIENT_MISSING, KUBERNETES_CONFIG_MISSING, KUBERNETES_CONFIG_INVALID
  */
 export async function openCluster(options: OpenClusterOptions = {}): Promise<Cluster> {
   const config = await loadConfig(options);
   const cluster = config.getCurrentCluster();
   const context = config.getContextObject(config.getCurrentContext());
+  if (cluster?.server === NOWHERE) throw remoeError("KUBERNETES_CONFIG_MISSING", {});
   if (cluster === null || context === null) throw invalid(`there is no context '${config.getCurrentContext()}'`);
   const connection = new ApiConnection(config, cluster.server);
   const client = new ApiClient(connection, { ...TIMING, ...options.timing });

@@ -16,7 +16,7 @@ import { writeFolder } from "../../deploy/write-folder.ts";
 import type { Cluster } from "../../kubernetes/cluster.ts";
 import { addDeployFlags, type DeployFlags, givenKeys, toDeployOptions } from "../deploy-flags.ts";
 import { flag } from "../flag.ts";
-import { addKubeFlags, type KubeFlags, withCluster } from "../kube-flags.ts";
+import { addKubeFlags, type KubeFlags, namespaceOf, withCluster } from "../kube-flags.ts";
 import { addRolloutFlags, followRevision, type RolloutFlags } from "../rollout-flags.ts";
 
 interface DeployK8sFlags extends KubeFlags, RolloutFlags, DeployFlags {
@@ -47,11 +47,11 @@ Examples:
   remoe deploy k8s chat --image registry.example/remoe:2 --model /models/olmoe.gguf --model-volume pvc:models --diff`;
 
 async function deploy(name: string, flags: DeployK8sFlags, command: Command): Promise<void> {
+  const options = toDeployOptions(flags, { name, namespace: await namespaceOf(flags), command });
+  if (flags.dryRun) return printManifests(options);
+  if (flags.outputDir !== undefined) return await writeManifests(options, flags.outputDir);
+  if (flags.helm !== undefined) return await writeFolder(flags.helm, renderChart(options, VERSION));
   await withCluster(flags, async (cluster) => {
-    const options = toDeployOptions(flags, { name, namespace: cluster.namespace, command });
-    if (flags.dryRun) return printManifests(options);
-    if (flags.outputDir !== undefined) return await writeManifests(options, flags.outputDir);
-    if (flags.helm !== undefined) return await writeFolder(flags.helm, renderChart(options, VERSION));
     const manifests = await renderFor(cluster, options, givenKeys(flags));
     if (flags.diff) return await printDiff(cluster, name, manifests);
     const { forceConflicts = false } = flags;
