@@ -41,6 +41,7 @@ export async function openKubernetes(path: string | undefined, secret: string): 
     owner,
     secret,
     modelToken: process.env["REMOE_MODEL_TOKEN"],
+    onTrouble: (text) => process.stderr.write(`warning: ${text}\n`),
     environment: { [CPU_LIBRARY_VARIABLE]: cpuLibraryFinding(findInstallation()) },
   });
   const turns = await takeTurns(cluster, settings, owner);

@@ -153,9 +153,11 @@ describe.runIf(isLinux)("a pod that does not run", () => {
     await launcher.close();
   });
 
-  it("for want of a node fails after its time, in the scheduler's words", async () => {
+  it("for want of a node is told of meanwhile and fails after its time, in the scheduler's words", async () => {
     kubelet.close();
-    const launcher = await startLauncher({ settings: { image: IMAGE, startTimeoutS: 0.2 } });
+    const troubles: string[] = [];
+    const onTrouble = (text: string): number => troubles.push(text);
+    const launcher = await startLauncher({ settings: { image: IMAGE, startTimeoutS: 0.2 }, onTrouble });
     const launched = launcher.launch(standInSpec(), "experts.1");
     const refused = expect(launched).rejects.toMatchObject({
       code: "FUNCTION_START_FAILED",
@@ -174,6 +176,7 @@ describe.runIf(isLinux)("a pod that does not run", () => {
       status: { phase: "Pending", conditions },
     }));
     await refused;
+    expect(troubles).toEqual([expect.stringMatching(/^the pod remoe-\S+ waits for a node: Unschedulable: 0\/1 nodes/)]);
     await launcher.close();
     kubelet = startKubelet(double, { image: IMAGE, program: STAND_IN_PROGRAM, limiter });
   });

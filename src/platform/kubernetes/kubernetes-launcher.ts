@@ -22,6 +22,8 @@ export interface KubernetesLauncherOptions {
   readonly modelToken?: string | undefined;
   /** Further variables of the functions' environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Hears of what may pass by itself: no node has room for a pod, the API is not to be reached for the moment. */
+  readonly onTrouble?: (text: string) => void;
 }
 
 const LIMITS: Limits = { memory: "pod", cpu: "pod" };
@@ -34,8 +36,9 @@ const START_TIMEOUT_S = 300;
  * @throws KUBERNETES_*
  */
 export async function createKubernetesLauncher(options: KubernetesLauncherOptions): Promise<Launcher> {
-  const { cluster, settings, secret, owner, environment = {} } = options;
-  const fleet = new PodFleet(cluster, { [COMPONENT_LABEL]: "function", [GATEWAY_LABEL]: owner.name });
+  const { cluster, settings, secret, owner, environment = {}, onTrouble = () => {} } = options;
+  const labels = { [COMPONENT_LABEL]: "function", [GATEWAY_LABEL]: owner.name };
+  const fleet = new PodFleet(cluster, { labels, onTrouble });
   await fleet.open();
   const premises = await openPremises(options).catch((error: unknown) => {
     fleet.close();
@@ -50,7 +53,7 @@ export async function createKubernetesLauncher(options: KubernetesLauncherOption
     launch(spec, instanceId, signal) {
       const start = (): RunningPod => {
         const pod = functionPod(spec, { ...shared, name: podName(instanceId, generation) });
-        return new RunningPod(pod, { fleet, spec, secret, startTimeoutMs });
+        return new RunningPod(pod, { fleet, spec, secret, startTimeoutMs, onTrouble });
       };
       return launchFunction(start, { spec, settle }, signal);
     },

@@ -10,19 +10,25 @@ const STRAY_GRACE_S = 1;
 
 type Listener = (change: Change<Pod>) => void;
 
+export interface PodFleetOptions {
+  /** That all of them have, and no others. */
+  readonly labels: Labels;
+  /** Hears when the watch cannot go on for the moment. */
+  readonly onTrouble: (text: string) => void;
+}
+
 /** The pods of one gateway: one watch tells each of them what becomes of it. */
 export class PodFleet {
   readonly #cluster: Cluster;
-  readonly #labels: Labels;
+  readonly #options: PodFleetOptions;
   /** By the pods' names. */
   readonly #listeners = new Map<string, Listener>();
   readonly #closing = new AbortController();
   #watch: Watch | null = null;
 
-  /** @param labels that all of them have, and no others */
-  constructor(cluster: Cluster, labels: Labels) {
+  constructor(cluster: Cluster, options: PodFleetOptions) {
     this.#cluster = cluster;
-    this.#labels = labels;
+    this.#options = options;
   }
 
   /** Aborts with the fleet's end. */
@@ -32,7 +38,12 @@ export class PodFleet {
 
   /** Pods with these labels that an earlier process left are removed from now on. @throws KUBERNETES_* */
   async open(): Promise<void> {
-    this.#watch = this.#cluster.watch(POD, { labels: this.#labels, onChange: (change) => this.#hear(change) });
+    const { labels, onTrouble } = this.#options;
+    this.#watch = this.#cluster.watch(POD, {
+      labels,
+      onChange: (change) => this.#hear(change),
+      onTrouble: ({ message }) => onTrouble(message),
+    });
     await this.#watch.ready;
   }
 

@@ -46,6 +46,11 @@ export function isScheduled({ spec }: Pod): boolean {
   return spec?.nodeName !== undefined;
 }
 
+/** Whether no node has room for it so far. */
+export function isUnschedulable(pod: Pod): boolean {
+  return refusal(pod) !== undefined;
+}
+
 interface Words {
   readonly reason?: string | undefined;
   readonly message?: string | undefined;
@@ -83,9 +88,13 @@ function disruption({ status }: Pod): string | null {
   return found === undefined ? null : say(found, "its pod is disrupted");
 }
 
-function whyWaiting({ status }: Pod): string {
-  const refused = status?.conditions?.find(({ type, status: holds }) => type === "PodScheduled" && holds === "False");
-  return say(refused ?? status?.containerStatuses?.[0]?.state?.waiting, "no node has taken it yet");
+function whyWaiting(pod: Pod): string {
+  return say(refusal(pod) ?? pod.status?.containerStatuses?.[0]?.state?.waiting, "no node has taken it yet");
+}
+
+/** What the scheduler says that finds no node. */
+function refusal({ status }: Pod): Words | undefined {
+  return status?.conditions?.find(({ type, status: holds }) => type === "PodScheduled" && holds === "False");
 }
 
 function say(words: Words | undefined, otherwise: string): string {

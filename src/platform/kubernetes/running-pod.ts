@@ -8,7 +8,7 @@ import type { Ending, RunningInstance } from "../launch-function.ts";
 import type { Exit, FunctionSpec } from "../platform.ts";
 import { Lifeline } from "./lifeline.ts";
 import type { PodFleet } from "./pod-fleet.ts";
-import { isScheduled, type PodState, podState } from "./pod-state.ts";
+import { isScheduled, isUnschedulable, type PodState, podState } from "./pod-state.ts";
 
 export interface RunningPodOptions {
   readonly fleet: PodFleet;
@@ -16,6 +16,7 @@ export interface RunningPodOptions {
   readonly secret: string;
   /** How long it may take until its container runs. */
   readonly startTimeoutMs: number;
+  readonly onTrouble: (text: string) => void;
 }
 
 /** A grace of zero would take the object away without waiting for the container. */
@@ -90,7 +91,14 @@ export class RunningPod implements RunningInstance {
     else if (state.type === "leaving") this.#expectEndOf(state.reason);
     else if (state.type === "failing") this.#giveUp(state.reason);
     else if (state.type === "running") this.#run(state.ip);
-    else this.#waitingFor = state.reason;
+    else this.#wait(state.reason, object);
+  }
+
+  #wait(reason: string, pod: Pod): void {
+    if (isUnschedulable(pod) && reason !== this.#waitingFor) {
+      this.#options.onTrouble(`the pod ${this.#name} waits for a node: ${reason}`);
+    }
+    this.#waitingFor = reason;
   }
 
   #run(ip: string): void {
