@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { System, SystemOptions } from "../../src/cli/system.ts";
 import { BUNDLED_MODEL } from "../../src/engine/testing/bundled-model.ts";
 import { POD, type Pod } from "../../src/kubernetes/kinds.ts";
@@ -105,6 +105,55 @@ describe.skipIf(missing !== null)(`a model split over pods${missing === null ? "
   });
 });
 
+describe.skipIf(missing !== null)("a model behind a URL", () => {
+  const SERVER = "model-server";
+  const MODEL = basename(BUNDLED_MODEL);
+
+  /** A pod that serves the bundled model by ranges. → its address */
+  async function startServer(): Promise<string> {
+    const source = readFileSync(join(import.meta.dirname, "testing", "model-server.mjs"), "utf8");
+    const { tag: image } = await buildImage();
+    const command = ["/bin/node", "--input-type=module", "--eval", source];
+    const volumeMounts = [{ name: "models", mountPath: "/models", readOnly: true }];
+    await cluster.create<Pod>({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: SERVER },
+      spec: {
+        containers: [{ name: "server", image, imagePullPolicy: "Never", command, volumeMounts }],
+        volumes: [{ name: "models", hostPath: { path: dirname(BUNDLED_MODEL) } }],
+        terminationGracePeriodSeconds: 0,
+      },
+    });
+    return await vi.waitFor(async () => {
+      const url = `http://${(await cluster.read(POD, SERVER))?.status?.podIP}:8080`;
+      await fetch(`${url}/served`);
+      return url;
+    }, 30_000);
+  }
+
+  it("is fetched by each function as far as it needs it, and answers the same", async () => {
+    const url = await startServer();
+    const whole = await startSplit({});
+    const expected = await ask(whole, question);
+    await whole.stop(1_000);
+    const system = await startPods({ model: `${url}/${MODEL}` });
+    const addresses = new Map(
+      (await functionPods()).map(({ metadata, status }) => [metadata?.labels?.[ROLE_LABEL], status?.podIP ?? ""]),
+    );
+    expect((await ask(system, question)).tokens).toEqual(expected.tokens);
+    const served = (await (await fetch(`${url}/served`)).json()) as Record<string, number>;
+    await system.stop(5_000);
+    await cluster.remove(POD, SERVER);
+    const shareOf = (role: string): number => (served[addresses.get(role) ?? ""] ?? 0) / statSync(BUNDLED_MODEL).size;
+    // Half of the experts, which are 87 % of the file; everything else; header and samples for both.
+    expect(shareOf("experts")).toBeGreaterThan(0.43);
+    expect(shareOf("experts")).toBeLessThan(0.52);
+    expect(shareOf("main")).toBeGreaterThan(0.5);
+    expect(shareOf("main")).toBeLessThan(0.65);
+  });
+});
+
 describe.skipIf(missing !== null)("what pods cost", () => {
   /** The API tells times in whole seconds: over two minutes they are off by a half percent at most. */
   const LONG_ENOUGH_MS = 120_000;
@@ -154,7 +203,3 @@ function gbSecondsOf({ spec, status }: Pod): number {
   const seconds = (Date.parse(String(ended)) - Date.parse(String(scheduled))) / 1000;
   return (bytes / 2 ** 30) * seconds;
 }
-
-it("the model is where pods find it", () => {
-  expect(BUNDLED_MODEL.startsWith(join(packageRoot(), "models"))).toBe(true);
-});
