@@ -10,7 +10,7 @@ function candidate(name: string, cost: number, ...violations: readonly Violation
     ttftMs: 0,
     tpotMs: 0,
     cost,
-    costs: { main: cost, remotePrefill: 0, remoteDecode: 0, coldStart: 0 },
+    costs: { main: cost, remotePrefill: 0, remoteDecode: 0, coldStart: 0, keepAlive: 0 },
     remoteCalls: 0,
     gpuMemoryMb: 0,
     violations,

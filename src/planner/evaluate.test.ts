@@ -165,6 +165,60 @@ describe("a cold start", () => {
   });
 });
 
+describe("functions that cost something while they are idle", () => {
+  // Half of what they cost busy: a function of 1 GiB 0.001 a millisecond.
+  const idle = { perGbSecond: 0.5, perVcpuSecond: 0.5, perGpuGbSecond: 4 };
+  const held: PlanningProblem = { ...tinyProblem, prices: { ...tinyPrices, idle } };
+
+  it("are paid for as long as the main function works, but for the time of their calls", () => {
+    // 5 + 2782 + 67.8125 = 2854.8125, of which calls take 508 + 10.
+    const { cost, costs } = evaluatePlan(held, split([2, 3]));
+    expect(costs.keepAlive).toBeCloseTo((2854.8125 - 518) * 0.001, DIGITS);
+    expect(cost).toBeCloseTo(evaluatePlan(tinyProblem, split([2, 3])).cost + costs.keepAlive, 10);
+  });
+
+  it("are each replica", () => {
+    // 5 + 2772 + 5 · 13.1875 = 2842.9375 twice, of which calls take 508 + 5 · 2.125.
+    expect(evaluatePlan(held, split([2], [3])).costs.keepAlive).toBeCloseTo((2 * 2842.9375 - 518.625) * 0.001, DIGITS);
+  });
+
+  it("are one for all layers that share it", () => {
+    const [own] = split([2, 3]) as [LayerPlan];
+    const layers = (name: string): LayerPlan[] => [own, { ...own, layer: 1, function: name }];
+    const [shared, apart] = ["experts-0", "experts-1"].map((name) => evaluatePlan(held, layers(name)));
+    const workMs = 5 + (shared?.prefillMs ?? 0) + (shared?.decodeMs ?? 0);
+    expect((apart?.costs.keepAlive ?? 0) - (shared?.costs.keepAlive ?? 0)).toBeCloseTo(workMs * 0.001, 10);
+  });
+
+  it("are never paid for less than no time, where calls are billed for longer than they take", () => {
+    const rounding = { granularityMs: 10_000, minimumMs: 0 };
+    expect(evaluatePlan({ ...held, prices: { ...held.prices, rounding } }, split([2, 3])).costs.keepAlive).toBe(0);
+  });
+
+  it("wait for the slowest start, and so does the main function", () => {
+    // Ready after 250, the main function after 900.
+    const cold = evaluatePlan({ ...held, isCold: true }, split([2, 3])).costs.keepAlive;
+    expect(cold - evaluatePlan(held, split([2, 3])).costs.keepAlive).toBeCloseTo(650 * 0.001, 10);
+    const experts = { fixedMs: 1650, perMb: 1 };
+    const profile = { ...tinyProfile, coldStart: { ...tinyProfile.coldStart, experts } };
+    const slow = evaluatePlan({ ...held, profile, isCold: true }, split([2, 3])).costs.keepAlive;
+    // 1850 − 900 of 2 GiB.
+    expect(slow - evaluatePlan(held, split([2, 3])).costs.keepAlive).toBeCloseTo(950 * 0.002, 10);
+  });
+
+  it("are none without remote experts", () => {
+    expect(evaluatePlan(held, []).costs.keepAlive).toBe(0);
+  });
+
+  it("cost what the bill says of such usage", () => {
+    const usage = [
+      functionUsage({ memoryMb: 2048, vcpus: 2, invocations: 1, billedMs: 2854.8125 }),
+      functionUsage({ role: "experts", invocations: 4.5, billedMs: 518, idleMs: 2854.8125 - 518 }),
+    ];
+    expect(evaluatePlan(held, split([2, 3])).cost).toBeCloseTo(billRequest(usage, held.prices).total, DIGITS);
+  });
+});
+
 describe("a model with a device", () => {
   const onDevice = {
     ...tinyProfile.cpu,
@@ -357,6 +411,11 @@ function expectNoneLonger(actual: Evaluation, than: Evaluation): void {
   for (const [i, ms] of times(actual).entries()) expect(ms).toBeLessThanOrEqual((times(than)[i] as number) + 1e-9);
 }
 
+/** A price a second of each GiB and virtual processor. */
+function withIdle({ prices: book, ...problem }: PlanningProblem, price: number): PlanningProblem {
+  return { ...problem, prices: { ...book, idle: { perGbSecond: price, perVcpuSecond: price, perGpuGbSecond: price } } };
+}
+
 /** Holds for 200 instances, always the same. */
 function always(seed: number, check: (instance: Instance) => void): void {
   fc.assert(fc.property(instances, check), { seed, numRuns: 200 });
@@ -370,13 +429,13 @@ describe("every evaluation", () => {
   it("is made of finite numbers, and its cost of its parts", () => {
     always(1, (instance) => {
       const evaluation = evaluateInstance(instance);
-      const { main, remotePrefill, remoteDecode, coldStart } = evaluation.costs;
-      const parts = [main, remotePrefill, remoteDecode, coldStart];
+      const { main, remotePrefill, remoteDecode, coldStart, keepAlive } = evaluation.costs;
+      const parts = [main, remotePrefill, remoteDecode, coldStart, keepAlive];
       for (const value of [...times(evaluation), ...parts, evaluation.remoteCalls]) {
         expect(Number.isFinite(value)).toBe(true);
         expect(value).toBeGreaterThanOrEqual(0);
       }
-      expect(evaluation.cost).toBe(main + remotePrefill + remoteDecode + coldStart);
+      expect(evaluation.cost).toBe(main + remotePrefill + remoteDecode + coldStart + keepAlive);
     });
   });
 
@@ -412,6 +471,28 @@ describe("every evaluation", () => {
       if (one === undefined || three === undefined) throw new Error("two problems have two evaluations");
       expect(three.cost / one.cost).toBeCloseTo(3, 10);
       expect(times(three)).toEqual(times(one));
+    });
+  });
+
+  it("differs by what is idle alone where idle time costs something, k times as much at k times the price", () => {
+    always(12, ({ problem, plan }) => {
+      const at = (price: number): Evaluation => evaluateInstance({ problem: withIdle(problem, price), plan });
+      const [free, once, thrice] = [at(0), at(0.25), at(0.75)];
+      expect(free.costs.keepAlive).toBe(0);
+      expect(once.cost).toBe(free.cost + once.costs.keepAlive);
+      expect(thrice.costs.keepAlive).toBeCloseTo(3 * once.costs.keepAlive, 10);
+      expect(times(once)).toEqual(times(free));
+    });
+  });
+
+  it("costs as much as functions that are busy all the time where idle time is no cheaper", () => {
+    always(13, ({ problem, plan }) => {
+      const exact = { ...problem, prices: tinyPrices, isCold: false };
+      const { cost, prefillMs, decodeMs, costs } = evaluateInstance({ problem: withIdle(exact, 1), plan });
+      const workMs = exact.profile.overhead.mainMs + prefillMs + decodeMs;
+      const held = plan.layers.filter(({ remote }) => remote.length > 0);
+      const heldMb = held.reduce((sum, { memoryMb, replicas }) => sum + replicas.length * memoryMb, 0);
+      expect(cost).toBeCloseTo(costs.main + (2 * heldMb * workMs) / 1024 / 1000, DIGITS);
     });
   });
 

@@ -1,19 +1,11 @@
-import { coldStarts, type Start } from "./cold-starts.ts";
+import { coldStarts } from "./cold-starts.ts";
+import { costParts, type TimedLayer } from "./cost-parts.ts";
 import type { CostProfile, MainTimes } from "./cost-profile.ts";
-import type { CostParts, Devices, Evaluation, Placement, Violation } from "./evaluation.ts";
-import {
-  addLoads,
-  decodeLayerTime,
-  expertSpeed,
-  type LayerTime,
-  loadOf,
-  NO_LOAD,
-  prefillLayerTime,
-} from "./layer-time.ts";
+import type { Devices, Evaluation, Placement, Violation } from "./evaluation.ts";
+import { decodeLayerTime, expertSpeed, loadOfAll, prefillLayerTime } from "./layer-time.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
 import { kindOf } from "./plan-kind.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
-import { expectedBilledMs, rateOf } from "./rates.ts";
 import { countRemoteRows } from "./remote-rows.ts";
 import { toVcpus } from "./specs.ts";
 import { timeAt } from "./speed-curve.ts";
@@ -26,7 +18,8 @@ export type RemoteShares = (layer: number, remote: readonly number[]) => Float64
  * cost), with one invocation for all remote rows of a layer and step.
  *
  * TTFT = gateway + T^cold + PT, PT = τ^f(N^in) + Σ_l PT^e_l; TPOT = GT / N^out, GT = N^out (τ^f(1) + Σ_l GT^e_l);
- * cost = C^loc + C^rem + cold starts, each function's billed time at its memory's price.
+ * cost = C^loc + C^rem + cold starts, each function's billed time at its memory's price, and what the platform asks for
+ * expert functions that wait for their next call (ours; the paper's functions cost nothing while they are idle).
  *
  * @param remoteShares for who evaluates many placements and has counted already, e.g. with `RemoteRows`; by default
  *   each layer's sets are counted again
@@ -57,14 +50,23 @@ export function evaluate(
   const decodeMs = workload.outputTokens * tokenMs;
   const tpotMs = workload.outputTokens === 0 ? 0 : tokenMs;
   const gpuMemoryMb = gpuMemory(problem.sizes, devices);
-  const costs = costParts({ problem, plan, layers, starts, gpuMemoryMb, computedMs: prefillMs + decodeMs });
+  const workMs = profile.overhead.mainMs + (prefillMs + decodeMs);
+  const costs = costParts({
+    problem,
+    memoryMb: plan.specMain.memoryMb,
+    gpuMemoryMb,
+    layers,
+    starts,
+    coldStartMs,
+    workMs,
+  });
   return {
     prefillMs,
     decodeMs,
     coldStartMs,
     ttftMs,
     tpotMs,
-    cost: costs.main + costs.remotePrefill + costs.remoteDecode + costs.coldStart,
+    cost: costs.main + costs.remotePrefill + costs.remoteDecode + costs.coldStart + costs.keepAlive,
     costs,
     remoteCalls: sum(layers, ({ prefill, decode }) => prefill.calls + workload.outputTokens * decode.calls),
     gpuMemoryMb,
@@ -99,12 +101,6 @@ function gpuMemory({ nonExpertMb, cacheMb, expertMb, experts, expertsPerToken }:
   return devices === "cpu" ? 0 : nonExpertMb + cacheMb + sum(expertMb, (mb) => held * mb);
 }
 
-interface LayerTimes {
-  readonly plan: LayerPlan | undefined;
-  readonly prefill: LayerTime;
-  readonly decode: LayerTime;
-}
-
 interface Layered {
   readonly problem: PlanningProblem;
   readonly plan: Plan;
@@ -113,7 +109,7 @@ interface Layered {
 }
 
 /** Of every layer with experts. */
-function layerTimes({ problem, plan, times, remoteShares }: Layered): LayerTimes[] {
+function layerTimes({ problem, plan, times, remoteShares }: Layered): TimedLayer[] {
   const { sizes, profile, prices, workload } = problem;
   const local = expertSpeed(times.experts, toVcpus(plan.specMain.memoryMb));
   return Array.from({ length: sizes.layers }, (_, layer) => {
@@ -158,15 +154,13 @@ function prefillLoads({ sizes, demand, workload }: PlanningProblem, layer: numbe
   const shares = demand.matrix.subarray(layer * sizes.experts, (layer + 1) * sizes.experts);
   const isRemote = new Uint8Array(sizes.experts);
   for (const expert of own?.remote ?? []) isRemote[expert] = 1;
-  let local = NO_LOAD;
-  for (let expert = 0; expert < sizes.experts; expert++) {
-    if (isRemote[expert] === 0) local = addLoads(local, loadOf(shares[expert] as number, rows));
-  }
+  const local: number[] = [];
+  for (let expert = 0; expert < sizes.experts; expert++) if (isRemote[expert] === 0) local.push(expert);
   const given = own === undefined ? [] : prefillReplicas(own, (expert) => rows * (shares[expert] as number));
-  const remote = given.map((experts) =>
-    experts.reduce((all, expert) => addLoads(all, loadOf(shares[expert] as number, rows)), NO_LOAD),
-  );
-  return { local, remote };
+  return {
+    local: loadOfAll(local, shares, rows),
+    remote: given.map((experts) => loadOfAll(experts, shares, rows)),
+  };
 }
 
 /** Whom prefill asks: experts that several replicas hold go, longest first, to the least loaded of these (LPT). */
@@ -180,37 +174,6 @@ function prefillReplicas(own: LayerPlan, rowsOf: (expert: number) => number): La
     least.rows += rowsOf(expert);
   }
   return given.map(({ experts }) => experts);
-}
-
-interface Costed {
-  readonly problem: PlanningProblem;
-  readonly plan: Plan;
-  readonly layers: readonly LayerTimes[];
-  readonly starts: readonly Start[];
-  readonly gpuMemoryMb: number;
-  /** PT + GT */
-  readonly computedMs: number;
-}
-
-function costParts({ problem, plan, layers, starts, gpuMemoryMb, computedMs }: Costed): CostParts {
-  const { prices, profile, workload } = problem;
-  const main = rateOf({ memoryMb: plan.specMain.memoryMb, gpuMemoryMb }, prices);
-  const mainMs = expectedBilledMs(profile.overhead.mainMs + computedMs, prices.rounding);
-  const remoteCost = (of: (layer: LayerTimes) => LayerTime): number =>
-    sum(layers, (layer) => {
-      if (layer.plan === undefined) return 0;
-      const rate = rateOf({ memoryMb: layer.plan.memoryMb, gpuMemoryMb: 0 }, prices);
-      return of(layer).billedMs * rate.perMs + of(layer).calls * rate.perCall;
-    });
-  const startCost = ({ memoryMb, ms }: Start, index: number): number =>
-    expectedBilledMs(ms, prices.rounding) *
-    rateOf({ memoryMb, gpuMemoryMb: index === 0 ? gpuMemoryMb : 0 }, prices).perMs;
-  return {
-    main: mainMs * main.perMs + main.perCall,
-    remotePrefill: remoteCost(({ prefill }) => prefill),
-    remoteDecode: workload.outputTokens * remoteCost(({ decode }) => decode),
-    coldStart: prices.coldStart === "billed" ? sum(starts.map(startCost), (cost) => cost) : 0,
-  };
 }
 
 function violation(objective: Violation["objective"], limitMs: number | null, expectedMs: number): Violation[] {

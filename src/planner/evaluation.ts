@@ -21,7 +21,7 @@ export interface Evaluation {
   readonly ttftMs: number;
   /** GT / N^out; 0 without output. */
   readonly tpotMs: number;
-  /** In the price book's currency: what `billRequest` would say, without keep-alive. */
+  /** In the price book's currency: what `billRequest` would say, without what was kept warm before the request. */
   readonly cost: number;
   readonly costs: CostParts;
   /** Calls to expert functions, prefill and decode. */
@@ -41,6 +41,8 @@ export interface CostParts {
   /** GC^rem */
   readonly remoteDecode: number;
   readonly coldStart: number;
+  /** What functions cost while the request holds them and they have nothing to do. */
+  readonly keepAlive: number;
 }
 
 export interface Violation {

@@ -4,12 +4,13 @@ import { evaluate, splitDevices } from "./evaluate.ts";
 import type { Decision } from "./evaluation.ts";
 import { exact } from "./exact.ts";
 import { expertsNeedMb, mainNeedMb } from "./memory-needs.ts";
+import { packLayers } from "./pack-layers.ts";
 import type { LayerPlan } from "./plan.ts";
 import { planNow } from "./planner.ts";
 import type { PlanningProblem } from "./problem.ts";
-import { randomInstance } from "./testing/random-instance.ts";
+import { randomInstance, withIdlePrices } from "./testing/random-instance.ts";
 
-/** Every plan of one replica a layer, evaluated one by one. */
+/** Every plan of one replica a layer, each layer in a function of its own and sharing one, evaluated one by one. */
 function exhaustive(problem: PlanningProblem): Decision | null {
   const { sizes, specs, profile, demand } = problem;
   const layerPlans = (layer: number): (LayerPlan | null)[] => {
@@ -36,10 +37,13 @@ function exhaustive(problem: PlanningProblem): Decision | null {
     return places.flatMap((devices) =>
       specs.main
         .filter((memoryMb) => memoryMb >= mainNeedMb(sizes, devices, remote))
-        .map((memoryMb): Decision => {
-          const placement = { plan: { specMain: { memoryMb }, layers }, devices };
-          const evaluation = evaluate(problem, placement);
-          return { placement, evaluation, feasible: evaluation.violations.length === 0 };
+        .flatMap((memoryMb) => {
+          const plan = { specMain: { memoryMb }, layers };
+          return [plan, packLayers(plan, sizes)].map((each): Decision => {
+            const placement = { plan: each, devices };
+            const evaluation = evaluate(problem, placement);
+            return { placement, evaluation, feasible: evaluation.violations.length === 0 };
+          });
         }),
     );
   });
@@ -72,6 +76,17 @@ function withObjectives(problem: PlanningProblem, { evaluation }: Decision, shar
 
 describe("the exact planner", () => {
   const seeds = Array.from({ length: 25 }, (_, seed) => seed);
+
+  it.each([0.1, 1])(
+    "finds what trying every plan finds, with idle time at %f times the price of busy time",
+    (share) => {
+      for (const seed of seeds) {
+        const problem = withIdlePrices(tiny(seed), share);
+        const [found, best] = [planNow(exact, problem), exhaustive(problem)];
+        expect((found?.evaluation.cost ?? 0) / (best?.evaluation.cost ?? 1)).toBeCloseTo(1, 9);
+      }
+    },
+  );
 
   it.each([0.2, 0.8, 0.95, 2])("finds what trying every plan finds, with objectives at %f of the cheapest", (share) => {
     for (const seed of seeds) {

@@ -47,25 +47,40 @@ export interface LayerTime {
  * @param shares P(j rows are remote), j = 0 … k
  */
 export function decodeLayerTime(shares: Float64Array, replicas: number, hardware: LayerHardware): LayerTime {
-  const { local, remote, wire, rounding } = hardware;
   const k = shares.length - 1;
   let [ms, calls, billedMs] = [0, 0, 0];
   for (let j = 0; j <= k; j++) {
     const share = shares[j] as number;
     if (share === 0) continue;
-    const localMs = j === k ? 0 : local.decodeLayer + (k - j) * local.decodeRow;
-    if (j === 0) {
-      ms += share * localMs;
-      continue;
-    }
-    const called = replicas === 1 ? 1 : replicas * (1 - (1 - 1 / replicas) ** j);
-    const rows = j / called;
-    const busyMs = remote.decodeLayer + rows * remote.decodeRow;
-    ms += share * Math.max(localMs, wire.callMs + (1 + rows) * wire.perHiddenStateMs + busyMs);
-    calls += share * called;
-    billedMs += share * called * expectedBilledMs(busyMs, rounding);
+    const remote = j === 0 ? NOTHING_REMOTE : remoteDecodeTime(j, replicas, hardware);
+    ms += share * Math.max(localDecodeMs(k - j, hardware.local), remote.ms);
+    calls += share * remote.calls;
+    billedMs += share * remote.billedMs;
   }
   return { ms, calls, billedMs };
+}
+
+const NOTHING_REMOTE: LayerTime = { ms: 0, calls: 0, billedMs: 0 };
+
+/** One token's rows of a layer in the main function. */
+export function localDecodeMs(rows: number, { decodeLayer, decodeRow }: ExpertSpeed): number {
+  return rows === 0 ? 0 : decodeLayer + rows * decodeRow;
+}
+
+/** One token's rows of a layer, at least one, in its expert function. */
+export function remoteDecodeTime(
+  rows: number,
+  replicas: number,
+  { remote, wire, rounding }: Omit<LayerHardware, "local">,
+): LayerTime {
+  const calls = replicas === 1 ? 1 : replicas * (1 - (1 - 1 / replicas) ** rows);
+  const each = rows / calls;
+  const busyMs = remote.decodeLayer + each * remote.decodeRow;
+  return {
+    ms: wire.callMs + (1 + each) * wire.perHiddenStateMs + busyMs,
+    calls,
+    billedMs: calls * expectedBilledMs(busyMs, rounding),
+  };
 }
 
 /** Prefill's rows of a set of experts. */
@@ -86,6 +101,17 @@ export function loadOf(shareOfRows: number, rows: number): PrefillLoad {
 
 export function addLoads(a: PrefillLoad, b: PrefillLoad): PrefillLoad {
   return { rows: a.rows + b.rows, used: a.used + b.used };
+}
+
+/** Of some experts of a layer together. */
+export function loadOfAll(experts: readonly number[], sharesOfRows: Float32Array, prefillRows: number): PrefillLoad {
+  let [rows, used] = [0, 0];
+  for (const expert of experts) {
+    const load = loadOf(sharesOfRows[expert] as number, prefillRows);
+    rows += load.rows;
+    used += load.used;
+  }
+  return { rows, used };
 }
 
 /** Σ_k τ^c(N^pre_k) = used · expert + rows · row */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { packLayers } from "./pack-layers.ts";
+import { fitMemory, packLayers } from "./pack-layers.ts";
 import type { LayerPlan } from "./plan.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
 
@@ -46,5 +46,21 @@ describe("packing layers", () => {
       }),
       { seed: 1, numRuns: 50 },
     );
+  });
+});
+
+describe("fitting the memory of functions", () => {
+  const specs = { main: [1024], experts: [256, 512, 1024], maxReplicas: 1 };
+  const fitted = (plans: readonly LayerPlan[]) =>
+    fitMemory({ specMain: { memoryMb: 1024 }, layers: plans }, { sizes, specs }).layers.map((each) => each.memoryMb);
+
+  it("takes the smallest size that holds all layers of a function", () => {
+    const shared = (layer: number) => ({ ...layerPlan(layer, 1024, 1), function: "experts-0-1-2" });
+    // 50 + 100, and 50 + 3 · 100
+    expect(fitted([layerPlan(3, 1024, 1), ...[0, 1, 2].map(shared)])).toEqual([256, 512, 512, 512]);
+  });
+
+  it("counts the fullest instance", () => {
+    expect(fitted([{ ...layerPlan(0, 1024, 3), replicas: [[0], [1, 2, 3]] }])).toEqual([512]);
   });
 });

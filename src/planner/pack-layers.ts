@@ -1,5 +1,6 @@
 import type { LayerPlan, Plan } from "./plan.ts";
-import type { ModelSizes } from "./problem.ts";
+import type { ModelSizes, PlanningProblem } from "./problem.ts";
+import { smallestSpec } from "./specs.ts";
 
 /** Longest name of a function; longer ones name the first and the last layer and how many there are. */
 const MAX_NAME = 40;
@@ -29,12 +30,30 @@ export function packLayers(plan: Plan, sizes: ModelSizes): Plan {
       for (const [instance, mb] of weightsMb.entries()) bin.heldMb[instance] = (bin.heldMb[instance] as number) + mb;
     }
   }
-  const names = new Map(
-    bins.flatMap((bin) => {
-      const name = nameOf(bin.layers);
-      return bin.layers.map(({ layer }) => [layer, name] as const);
-    }),
+  return shareFunctions(
+    plan,
+    bins.map((bin) => bin.layers.map(({ layer }) => layer)),
   );
+}
+
+/** The same functions, each as small as holds its layers. */
+export function fitMemory(plan: Plan, { sizes, specs }: Pick<PlanningProblem, "sizes" | "specs">): Plan {
+  const heldMb = new Map<string, number[]>();
+  for (const layer of plan.layers) {
+    const own = weightsMb(layer, sizes);
+    const others = heldMb.get(layer.function);
+    heldMb.set(layer.function, others === undefined ? own : others.map((mb, i) => mb + (own[i] as number)));
+  }
+  const layers = plan.layers.map((layer) => {
+    const neededMb = sizes.expertsBaseMb + Math.max(...(heldMb.get(layer.function) as number[]));
+    return { ...layer, memoryMb: smallestSpec(specs.experts, neededMb) ?? layer.memoryMb };
+  });
+  return { ...plan, layers };
+}
+
+/** With a function for each of some sets of layers. */
+export function shareFunctions(plan: Plan, sharing: readonly (readonly number[])[]): Plan {
+  const names = new Map(sharing.flatMap((own) => own.map((layer) => [layer, nameOf(own)] as const)));
   return { ...plan, layers: plan.layers.map((each) => ({ ...each, function: names.get(each.layer) as string })) };
 }
 
@@ -50,8 +69,8 @@ function weightsMb({ layer, replicas }: LayerPlan, { expertMb }: ModelSizes): nu
 }
 
 /** `experts-3`, `experts-0-4-5`, or `experts-0-to-25-of-14`. */
-function nameOf(bin: readonly LayerPlan[]): string {
-  const layers = bin.map(({ layer }) => layer).sort((a, b) => a - b);
+function nameOf(sharing: readonly number[]): string {
+  const layers = sharing.toSorted((a, b) => a - b);
   const name = `experts-${layers.join("-")}`;
   return name.length <= MAX_NAME ? name : `experts-${layers[0]}-to-${layers.at(-1)}-with-${layers.length}`;
 }

@@ -4,13 +4,13 @@ import { billRequest } from "../ledger/bill.ts";
 import { roundUp } from "../ledger/meter.ts";
 import { PRICE_BOOKS } from "../ledger/price-books.ts";
 import { functionUsage } from "../ledger/testing/function-usage.ts";
-import { expectedBilledMs, rateOf } from "./rates.ts";
+import { expectedBilledMs, isIdleBilled, rateOf } from "./rates.ts";
 import { toVcpus } from "./specs.ts";
 
 describe("the rate of a function", () => {
   it("says the same as its bill, with every price book", () => {
     const memory = fc.integer({ min: 128, max: 40_000 });
-    const calls = fc.record({ invocations: fc.nat(1000), billedMs: fc.nat(1_000_000) });
+    const calls = fc.record({ invocations: fc.nat(1000), billedMs: fc.nat(1_000_000), idleMs: fc.nat(1_000_000) });
     fc.assert(
       fc.property(
         fc.constantFrom(...PRICE_BOOKS.values()),
@@ -21,12 +21,19 @@ describe("the rate of a function", () => {
           const rate = rateOf({ memoryMb, gpuMemoryMb: gpu }, book);
           const usage = functionUsage({ memoryMb, vcpus: toVcpus(memoryMb), gpuMemoryMb: gpu, ...used });
           const { total } = billRequest([usage], book);
-          expect(used.billedMs * rate.perMs + used.invocations * rate.perCall).toBeCloseTo(total, 12);
+          const { billedMs, idleMs, invocations } = used;
+          const cost = billedMs * rate.perMs + idleMs * rate.idlePerMs + invocations * rate.perCall;
+          expect(cost / (total || 1)).toBeCloseTo(total === 0 ? 0 : 1, 12);
         },
       ),
       { seed: 1 },
     );
   });
+});
+
+it("idle functions cost something with some price books", () => {
+  const billed = [...PRICE_BOOKS.values()].filter(isIdleBilled).map(({ name }) => name);
+  expect(billed).toEqual(["alibaba-fc-tesla", "alibaba-fc-ada", "google-cloud-run", "kubernetes-m7i"]);
 });
 
 describe("the billed time that is expected", () => {

@@ -1,10 +1,13 @@
 import { type Rounding, roundUp } from "../ledger/meter.ts";
-import type { PriceBook } from "../ledger/price-book.ts";
+import type { PriceBook, ResourcePrices } from "../ledger/price-book.ts";
 import { toVcpus } from "./specs.ts";
 
-/** What a function costs while it is busy, in the price book's currency. */
+/** What a function costs, in the price book's currency. */
 export interface Rate {
+  /** While it is busy. */
   readonly perMs: number;
+  /** While it is kept warm without work. */
+  readonly idlePerMs: number;
   readonly perCall: number;
 }
 
@@ -14,12 +17,20 @@ export interface RatedMemory {
 }
 
 /** c^c m + c^g M^g, for a millisecond. Says the same as `billRequest`. */
-export function rateOf({ memoryMb, gpuMemoryMb }: RatedMemory, { busy, unit, perRequest }: PriceBook): Rate {
-  const perSecond =
-    (memoryMb / 1024) * busy.perGbSecond +
-    toVcpus(memoryMb) * busy.perVcpuSecond +
-    (gpuMemoryMb / 1024) * busy.perGpuGbSecond;
-  return { perMs: (perSecond * unit.price) / 1000, perCall: perRequest * unit.price };
+export function rateOf(memory: RatedMemory, { busy, idle, unit, perRequest }: PriceBook): Rate {
+  return {
+    perMs: (perSecond(memory, busy) * unit.price) / 1000,
+    idlePerMs: (perSecond(memory, idle) * unit.price) / 1000,
+    perCall: perRequest * unit.price,
+  };
+}
+
+function perSecond({ memoryMb, gpuMemoryMb }: RatedMemory, prices: ResourcePrices): number {
+  return (
+    (memoryMb / 1024) * prices.perGbSecond +
+    toVcpus(memoryMb) * prices.perVcpuSecond +
+    (gpuMemoryMb / 1024) * prices.perGpuGbSecond
+  );
 }
 
 /**
@@ -28,4 +39,9 @@ export function rateOf({ memoryMb, gpuMemoryMb }: RatedMemory, { busy, unit, per
  */
 export function expectedBilledMs(ms: number, rounding: Rounding): number {
   return Math.max(roundUp(rounding.granularityMs, rounding), ms + rounding.granularityMs / 2);
+}
+
+/** Whether a function costs anything while it has nothing to do. */
+export function isIdleBilled({ idle }: PriceBook): boolean {
+  return idle.perGbSecond > 0 || idle.perVcpuSecond > 0;
 }

@@ -1,16 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
+import { BASELINES } from "./baselines/baselines.ts";
 import type { Decision } from "./evaluation.ts";
 import { exact } from "./exact.ts";
+import { mainNeedMb } from "./memory-needs.ts";
 import { paper } from "./paper-planner.ts";
 import { kindOf } from "./plan-kind.ts";
 import { planNow } from "./planner.ts";
 import type { PlanningProblem, Slo } from "./problem.ts";
 import { remoe } from "./remoe-planner.ts";
-import { randomInstance } from "./testing/random-instance.ts";
+import { randomInstance, withIdlePrices } from "./testing/random-instance.ts";
 
 const INSTANCES = 500;
 const BLOCK = 50;
+const HELD_INSTANCES = 30;
 /** Sums in another order differ in their last digits. */
 const ROUNDING = 1 + 1e-9;
 
@@ -36,6 +39,10 @@ function randomSlo(problem: PlanningProblem, seed: number): Slo {
 function instance(seed: number): PlanningProblem {
   const free = randomInstance(seed, { isCold: false });
   return { ...free, slo: randomSlo(free, seed) };
+}
+
+function feasibleCost(decision: Decision | null): number {
+  return decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY;
 }
 
 /** The same with experts renamed: what e was is order[e]. */
@@ -72,6 +79,53 @@ describe("Remoe's planner", () => {
       expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0.02);
     },
   );
+
+  describe.each([0.1, 0.5, 1])("with idle time at %f times the price of busy time", (share) => {
+    const held = (seed: number) => withIdlePrices(instance(seed), share);
+
+    it("is feasible where the optimum is, at most 5 % dearer and 2 % on average", () => {
+      const gaps: number[] = [];
+      for (let seed = 0; gaps.length < HELD_INSTANCES; seed++) {
+        const problem = held(seed);
+        const { layers, experts } = problem.sizes;
+        // The optimum takes minutes of larger ones: it tries every way to share functions.
+        if (layers * experts > 14) continue;
+        const best = planNow(exact, problem);
+        if (best === null || !best.feasible) continue;
+        const found = plan(problem);
+        expect(found.feasible, `instance ${seed}`).toBe(true);
+        gaps.push(found.evaluation.cost / best.evaluation.cost - 1);
+      }
+      expect(Math.max(...gaps)).toBeLessThan(0.05);
+      expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0.02);
+    });
+
+    it("costs no more than the paper's plan and than every baseline that there is hardware for", () => {
+      // No hardware fetches experts at no cost.
+      const others = [paper, ...BASELINES.values()].filter(({ name }) => name !== "fetch");
+      for (let seed = 0; seed < 40; seed++) {
+        const problem = held(seed);
+        const costs = others.map((planner) => feasibleCost(planNow(planner, problem)));
+        expect(plan(problem).evaluation.cost, `instance ${seed}`).toBeLessThanOrEqual(Math.min(...costs) * ROUNDING);
+      }
+    });
+  });
+
+  it("does not split where idle functions cost what busy ones do and calls take long, though it does where they cost nothing", () => {
+    const split = { free: 0, held: 0 };
+    for (let seed = 0; seed < 100; seed++) {
+      const { profile, specs, sizes, ...rest } = randomInstance(seed, { isCold: false });
+      const wire = { ...profile.wire, callMs: 100 };
+      const main = [...specs.main, mainNeedMb(sizes, "cpu", [])].sort((a, b) => a - b);
+      const problem = { ...rest, sizes, profile: { ...profile, wire }, specs: { ...specs, main } };
+      const isSplit = (share: number): boolean =>
+        kindOf(plan(withIdlePrices(problem, share)).placement.plan) === "split";
+      split.free += isSplit(0) ? 1 : 0;
+      split.held += isSplit(1) ? 1 : 0;
+    }
+    expect(split.held).toBe(0);
+    expect(split.free).toBeGreaterThan(0);
+  });
 
   it("costs no more than the paper's plan and than not splitting, and keeps what it promises", () => {
     for (let seed = 0; seed < 100; seed++) {

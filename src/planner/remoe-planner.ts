@@ -13,7 +13,11 @@ export const remoe: Planner = {
   *plan(problem) {
     const decisions: (Decision | null)[] = [];
     for (const planner of UNSPLIT) decisions.push(yield* planner.plan(problem));
-    decisions.push(yield* searchSplit(problem));
+    const costs = decisions.map((decision) =>
+      decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY,
+    );
+    // Cold, bounds do not know that layers may share a function's start.
+    decisions.push(yield* searchSplit(problem, problem.isCold ? Number.POSITIVE_INFINITY : Math.min(...costs)));
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);
   },

@@ -14,9 +14,10 @@ export function splitReplicas(experts: readonly ExpertLoad[], z: number): number
   const replicas = Array.from({ length: Math.min(z, experts.length) }, () => ({ load: 0, experts: [] as number[] }));
   const longestFirst = experts.toSorted((a, b) => b.load - a.load || a.expert - b.expert);
   for (const { expert, load } of longestFirst) {
-    const least = replicas.reduce((best, each) =>
-      (each.load - best.load || each.experts.length - best.experts.length) < 0 ? each : best,
-    );
+    let [least] = replicas as [(typeof replicas)[number]];
+    for (const each of replicas) {
+      if ((each.load - least.load || each.experts.length - least.experts.length) < 0) least = each;
+    }
     least.load += load;
     least.experts.push(expert);
   }

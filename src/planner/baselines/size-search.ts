@@ -1,8 +1,9 @@
+import type { PriceBook } from "../../ledger/price-book.ts";
 import { chooseCheapest, isBetter, type Merit, toMerit } from "../choose-cheapest.ts";
 import { evaluate } from "../evaluate.ts";
 import type { Decision, Placement } from "../evaluation.ts";
 import type { PlanningProblem } from "../problem.ts";
-import { rateOf } from "../rates.ts";
+import { type Rate, rateOf } from "../rates.ts";
 
 /** Placements that differ in nothing but the sizes of their functions. */
 export interface SizeFamily {
@@ -64,20 +65,32 @@ function toBox(problem: PlanningProblem, family: SizeFamily, ranges: Pick<Box, "
 
 /**
  * What no placement of a box is better than: the times of its greatest sizes at the prices of its smallest. Billed time
- * never falls with less memory, so each part of the cost is at least its share of the price.
+ * never falls with less memory, so each part of the cost is at least its share of the price; nor does what a function
+ * is idle and busy together, where idle time is the cheaper of the two.
  */
 function leastMerit({ family, main, experts, fastest: { evaluation } }: Box, { prices }: PlanningProblem): Merit {
   const { costs, gpuMemoryMb } = evaluation;
-  const rate = (memoryMb: number, gpuMb: number): number => rateOf({ memoryMb, gpuMemoryMb: gpuMb }, prices).perMs;
-  const priceShare = (sizes: readonly number[], { from, to }: Range, gpuMb: number): number => {
-    const greatest = rate(sizes[to] as number, gpuMb);
-    return greatest === 0 ? 1 : rate(sizes[from] as number, gpuMb) / greatest;
-  };
-  const ofMain = priceShare(family.main, main, gpuMemoryMb);
-  const ofExperts = priceShare(family.experts, experts, 0);
-  const remote = costs.remotePrefill + costs.remoteDecode;
-  const cost = ofMain * costs.main + ofExperts * remote + Math.min(ofMain, ofExperts) * costs.coldStart;
+  const ofMain = priceShares(prices, endsOf(family.main, main), gpuMemoryMb);
+  const ofExperts = priceShares(prices, endsOf(family.experts, experts), 0);
+  const cost =
+    ofMain.busy * costs.main +
+    ofExperts.busy * (costs.remotePrefill + costs.remoteDecode) +
+    Math.min(ofMain.busy, ofExperts.busy) * costs.coldStart +
+    Math.min(ofMain.idle, ofExperts.idle) * costs.keepAlive;
   return { miss: toMerit(evaluation).miss, cost };
+}
+
+/** Prices of the first of two sizes as shares of the second's. */
+function priceShares(prices: PriceBook, sizes: readonly [number, number], gpuMemoryMb: number) {
+  const [small, great] = sizes.map((memoryMb) => rateOf({ memoryMb, gpuMemoryMb }, prices)) as [Rate, Rate];
+  return {
+    busy: great.perMs === 0 ? 1 : small.perMs / great.perMs,
+    idle: great.idlePerMs === 0 ? 1 : small.idlePerMs / great.idlePerMs,
+  };
+}
+
+function endsOf(sizes: readonly number[], { from, to }: Range): [number, number] {
+  return [sizes[from] as number, sizes[to] as number];
 }
 
 /** Both halves of a box along its longer side, the one of smaller sizes last, to be looked at first. */

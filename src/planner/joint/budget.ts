@@ -1,9 +1,10 @@
 import { mainStart } from "../cold-starts.ts";
 import { splitDevices } from "../evaluate.ts";
 import { mainNeedMb } from "../memory-needs.ts";
-import type { PlanningProblem } from "../problem.ts";
+import type { ModelSizes, PlanningProblem } from "../problem.ts";
 import { expectedBilledMs } from "../rates.ts";
 import type { MainFunction } from "./main-function.ts";
+import type { PricedColumn } from "./option-grid.ts";
 
 /**
  * What the layers' choices share when the main function is given. Memory they save, time they take and cost add up; so
@@ -17,8 +18,9 @@ export interface Budget {
   readonly prefillPrice: number;
   /** What a saved MiB of the main function's weights spares when it is started. */
   readonly savedPrice: number;
-  /** The least to save, in MiB. */
+  /** The least to save, in MiB, and the most that there is room for elsewhere. */
   readonly savedMb: number;
+  readonly roomMb: number;
   /** The most that Σ_l GT^e may be. */
   readonly tokenMs: number;
   /** The most that Σ_l PT^e + startShare · starts − savedStartMs · saved may be. */
@@ -28,17 +30,29 @@ export interface Budget {
   /** How starts of experts, and a MiB less of the main function, enter T^cold; 0 when warm. */
   readonly startShare: number;
   readonly savedStartMs: number;
+  /** How long the main function works beside its experts. */
+  readonly baseMs: number;
+}
+
+/** Expert functions that the request holds, where that costs something. */
+interface Hold {
+  /** What a millisecond of all of them costs while they are idle. */
+  readonly perMs: number;
+  /** Weights that they have room for, in MiB. */
+  readonly roomMb: number;
 }
 
 /** Sums of rounded numbers may differ in their last digits: what looks feasible must be so for `evaluate` too. */
 const SLACK = 1 - 1e-9;
 
-export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
+/** @param column of the expert functions, where holding them costs something */
+export function budgetOf(problem: PlanningProblem, main: MainFunction, column: PricedColumn | null = null): Budget {
   const { sizes, profile, prices, workload, slo, margin } = problem;
   const expertsMb = sizes.experts * sizes.expertMb.reduce((sum, mb) => sum + mb, 0);
   const neededMb = mainNeedMb(sizes, splitDevices(profile), []) - main.memoryMb;
   // With nothing remote it would not be a split plan.
   const savedMb = Math.max(neededMb, Math.min(...sizes.expertMb));
+  const hold = column === null ? FREE : holdOf(sizes, column, savedMb);
   const cold = coldTerms(problem, expertsMb, savedMb);
   const isStartBilled = problem.isCold && prices.coldStart === "billed";
   const start = mainStart(profile, splitDevices(profile));
@@ -49,17 +63,40 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction): Budget {
     limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
   const readyMs = most(slo.ttftMs, margin.split.ttft) - profile.overhead.gatewayMs - main.prefillMs;
   return {
-    baseCost: (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs + main.rate.perCall,
-    tokenPrice: workload.outputTokens * main.rate.perMs,
-    prefillPrice: main.rate.perMs,
+    baseCost:
+      (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs +
+      main.rate.perCall +
+      hold.perMs * baseMs,
+    tokenPrice: workload.outputTokens * (main.rate.perMs + hold.perMs),
+    prefillPrice: main.rate.perMs + hold.perMs,
     savedPrice: isStartBilled ? start.perMb * main.rate.perMs : 0,
     savedMb,
+    roomMb: hold.roomMb,
     tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.split.tpot) - main.tokenMs,
     ttftMs: readyMs - cold.unsavedMs,
     readyMs,
     startShare: cold.startShare,
     savedStartMs: cold.savedStartMs,
+    baseMs,
   };
+}
+
+const FREE: Hold = { perMs: 0, roomMb: Number.POSITIVE_INFINITY };
+
+/**
+ * As few functions as have room for so much. Where it takes several, each has room left in which no further layer fits:
+ * half of one, on average.
+ */
+function holdOf(
+  { layers, expertsBaseMb }: ModelSizes,
+  { memoryMb, replicas, rate }: PricedColumn,
+  savedMb: number,
+): Hold {
+  const mostMb = replicas * (memoryMb - expertsBaseMb);
+  const isOne = savedMb <= mostMb;
+  const eachMb = isOne ? mostMb : Math.max(mostMb / 2, mostMb - savedMb / layers / 2);
+  const functions = Math.ceil(savedMb / eachMb);
+  return { perMs: functions * replicas * rate.idlePerMs, roomMb: functions * eachMb };
 }
 
 /**

@@ -25,6 +25,7 @@ export interface CombineInput {
 /** What some layers' options add to the budget's sums. */
 interface Sums {
   readonly savedMb: number;
+  readonly heldMb: number;
   readonly tokenMs: number;
   readonly ttftMs: number;
   readonly prefillMs: number;
@@ -66,7 +67,7 @@ export function* combine(input: CombineInput): Generator<void, Combination[], vo
   return states.map((state) => toCombination(input, state)).sort((a, b) => a.cost - b.cost);
 }
 
-const NOTHING: Sums = { savedMb: 0, tokenMs: 0, ttftMs: 0, prefillMs: 0, startMs: 0 };
+const NOTHING: Sums = { savedMb: 0, heldMb: 0, tokenMs: 0, ttftMs: 0, prefillMs: 0, startMs: 0 };
 
 /** The most that layers from each on can save, and the least they can take. [layers + 1] */
 function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[] {
@@ -75,6 +76,7 @@ function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[
     const all = options.map((option) => sumsOf(input, option));
     const best = {
       savedMb: Math.max(...all.map(({ savedMb }) => savedMb)),
+      heldMb: Math.min(...all.map(({ heldMb }) => heldMb)),
       tokenMs: Math.min(...all.map(({ tokenMs }) => tokenMs)),
       ttftMs: Math.min(...all.map(({ ttftMs }) => ttftMs)),
       prefillMs: Math.min(...all.map(({ prefillMs }) => prefillMs)),
@@ -89,6 +91,7 @@ function sumsOf({ terms }: CombineInput, option: number): Sums {
   const { grid, tokenMs, ttftMs, prefillMs } = terms;
   return {
     savedMb: grid.rowOf(option).savedMb,
+    heldMb: grid.heldMb[option] as number,
     tokenMs: tokenMs[option] as number,
     ttftMs: ttftMs[option] as number,
     prefillMs: prefillMs[option] as number,
@@ -99,6 +102,7 @@ function sumsOf({ terms }: CombineInput, option: number): Sums {
 function add(a: Sums, b: Sums): Sums {
   return {
     savedMb: a.savedMb + b.savedMb,
+    heldMb: a.heldMb + b.heldMb,
     tokenMs: a.tokenMs + b.tokenMs,
     ttftMs: a.ttftMs + b.ttftMs,
     prefillMs: a.prefillMs + b.prefillMs,
@@ -133,9 +137,10 @@ function extend(input: CombineInput, { states, own, rest }: Step): State[] {
   return extended;
 }
 
-function isWithin({ savedMb, tokenMs, ttftMs, prefillMs, startMs }: Sums, budget: Budget): boolean {
+function isWithin({ savedMb, heldMb, tokenMs, ttftMs, prefillMs, startMs }: Sums, budget: Budget): boolean {
   return (
     savedMb >= budget.savedMb &&
+    heldMb <= budget.roomMb &&
     tokenMs <= budget.tokenMs &&
     ttftMs <= budget.ttftMs &&
     prefillMs + startMs <= budget.readyMs

@@ -1,14 +1,17 @@
 import { chooseCheapest } from "../choose-cheapest.ts";
 import { evaluate, splitDevices } from "../evaluate.ts";
 import type { Decision } from "../evaluation.ts";
-import { packLayers } from "../pack-layers.ts";
+import { fitMemory, packLayers, shareFunctions } from "../pack-layers.ts";
 import type { Plan } from "../plan.ts";
+import { isIdleBilled } from "../rates.ts";
 import type { LayerDemand } from "./layer-demand.ts";
 import type { OptionGrid } from "./option-grid.ts";
 
 /** One option of every layer, as places in a grid. [layers] */
 export interface Chosen {
   readonly options: readonly number[];
+  /** Layers of each function, of equal memory and replicas; otherwise the emptiest functions are shared. */
+  readonly sharing?: readonly (readonly number[])[];
 }
 
 /** The best of some choices beside one main function, as `evaluate` says; `null` of none. Yields after each. */
@@ -34,7 +37,7 @@ export function* decideSplit(
 }
 
 /** Shared functions first; where starting them may take longer, also one for each layer. */
-function toPlans(grid: OptionGrid, memoryMb: number, { options }: Chosen): Plan[] {
+function toPlans(grid: OptionGrid, memoryMb: number, { options, sharing }: Chosen): Plan[] {
   const layers = options
     .filter((option) => grid.rowOf(option).remote > 0)
     .map((option) => {
@@ -50,6 +53,11 @@ function toPlans(grid: OptionGrid, memoryMb: number, { options }: Chosen): Plan[
       };
     });
   const plan = { specMain: { memoryMb }, layers };
+  if (sharing !== undefined) return [shareFunctions(plan, sharing)];
   const packed = packLayers(plan, grid.problem.sizes);
-  return grid.problem.isCold ? [packed, plan] : [packed];
+  return [
+    packed,
+    ...(grid.problem.isCold ? [plan] : []),
+    ...(isIdleBilled(grid.problem.prices) ? [fitMemory(packed, grid.problem)] : []),
+  ];
 }

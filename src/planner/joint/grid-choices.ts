@@ -2,7 +2,7 @@ import type { PlanningProblem } from "../problem.ts";
 import type { GridChoices, OptionGrid } from "./option-grid.ts";
 
 const COARSE_COUNTS = 17;
-const COARSE_SIZES = 8;
+const COARSE_SIZES = 6;
 
 /** A few of all choices, or all of them where they are few. */
 export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & { readonly isComplete: boolean } {

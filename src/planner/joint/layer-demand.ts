@@ -41,25 +41,28 @@ export class LayerDemand {
     return this.#others[r] as PrefillLoad;
   }
 
-  /** R_{l,1} … R_{l,z} */
+  /** R_{l,1} … R_{l,z}, as `splitReplicas` says. */
   replicas(r: number, z: number): number[][] {
     if (z === 1) return [this.order.slice(0, r)];
     const experts = this.#loads.slice(0, r).map(({ rows }, i) => ({ expert: this.order[i] as number, load: rows }));
     return splitReplicas(experts, z);
   }
 
-  /** What each of these replicas holds: as `replicas` splits, without naming who is where. */
+  /** What each of these replicas holds, without naming who is where. */
   replicaLoads(r: number, z: number): ReplicaLoad[] {
-    if (z === 1) return [{ ...(this.#first[r] as PrefillLoad), experts: r }];
-    const replicas = Array.from({ length: z }, () => ({ rows: 0, used: 0, experts: 0 }));
-    for (let i = r - 1; i >= 0; i--) {
-      const { rows, used } = this.#loads[i] as PrefillLoad;
-      const least = leastLoaded(replicas);
-      least.rows += rows;
-      least.used += used;
-      least.experts++;
+    if (z === 1) {
+      const { rows, used } = this.#first[r] as PrefillLoad;
+      return [{ rows, used, experts: r }];
     }
-    return replicas;
+    const [rows, used, experts] = [new Float64Array(z), new Float64Array(z), new Int32Array(z)];
+    for (let i = r - 1; i >= 0; i--) {
+      const load = this.#loads[i] as PrefillLoad;
+      const least = leastLoaded(rows, experts);
+      rows[least] = (rows[least] as number) + load.rows;
+      used[least] = (used[least] as number) + load.used;
+      experts[least] = (experts[least] as number) + 1;
+    }
+    return Array.from(rows, (own, j) => ({ rows: own, used: used[j] as number, experts: experts[j] as number }));
   }
 }
 
@@ -67,10 +70,12 @@ export interface ReplicaLoad extends PrefillLoad {
   readonly experts: number;
 }
 
-function leastLoaded<T extends ReplicaLoad>(replicas: readonly T[]): T {
-  let least = replicas[0] as T;
-  for (const each of replicas) {
-    if (each.rows < least.rows || (each.rows === least.rows && each.experts < least.experts)) least = each;
+/** The replica with the fewest rows; of these the one with the fewest experts, then the first. */
+function leastLoaded(rows: Float64Array, experts: Int32Array): number {
+  let least = 0;
+  for (let j = 1; j < rows.length; j++) {
+    const more = (rows[j] as number) - (rows[least] as number);
+    if (more < 0 || (more === 0 && (experts[j] as number) < (experts[least] as number))) least = j;
   }
   return least;
 }

@@ -1,11 +1,11 @@
 import {
-  decodeLayerTime,
   type ExpertSpeed,
   expertSpeed,
   type LayerHardware,
   NO_LOAD,
   type PrefillLoad,
   prefillLayerTime,
+  remoteDecodeTime,
 } from "../layer-time.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { expectedBilledMs, type Rate, rateOf } from "../rates.ts";
@@ -25,15 +25,19 @@ export interface GridRow {
   readonly remote: number;
   /** Local memory this saves, in MiB. */
   readonly savedMb: number;
-  /** P(j of a token's rows are remote), j = 0 … k. [k + 1] */
-  readonly shares: Float64Array;
   /** What prefill leaves to the main function. */
   readonly local: PrefillLoad;
 }
 
-interface PricedColumn extends Column {
+export interface PricedColumn extends Column {
   readonly hardware: LayerHardware;
   readonly rate: Rate;
+}
+
+/** Some of a grid's columns, those next to each other. */
+export interface ColumnRange {
+  readonly from: number;
+  readonly end: number;
 }
 
 /** What a grid looks at. */
@@ -46,8 +50,8 @@ export interface GridChoices {
 
 /**
  * What each layer's experts may run on: r_l of them remote (rows, one layer's after the other's), with memory y_l and z_l
- * replicas (columns). Holds what does not depend on the main function. An option that cannot be costs Infinity; so does
- * all but the first column of a row without remote experts.
+ * replicas (columns). Holds what does not depend on the main function. An option that cannot be costs Infinity; those of a
+ * row without remote experts are all the same.
  */
 export class OptionGrid {
   readonly problem: PlanningProblem;
@@ -56,17 +60,27 @@ export class OptionGrid {
   /** Each layer's first row, and how many rows there are. [layers + 1] */
   readonly firstRows: readonly number[];
   readonly columns: readonly PricedColumn[];
-  /** Of the expert function: prefill, decode and, where they are billed, starts. [rows × columns] */
+  /** P(j of a token's rows are remote), j = 0 … k. [rows × k + 1] */
+  readonly shares: Float64Array;
+  /** What decode waits for j rows. [k + 1 × columns] */
+  readonly decodeMs: Float64Array;
+  /** Of the expert function: prefill, decode and, where they are billed, starts; beyond what it costs idle. [rows × columns] */
   readonly cost: Float64Array;
+  /** Of its calls. [rows × columns] */
+  readonly billedMs: Float64Array;
+  /** What as many of the fullest replica hold as there are, in MiB. [rows × columns] */
+  readonly heldMb: Float64Array;
   /** What prefill waits for the replicas. [rows × columns] */
   readonly waitMs: Float64Array;
   /** Starts of all replicas together, and the longest; 0 when warm. [rows × columns] */
   readonly startMs: Float64Array;
   readonly longestStartMs: Float64Array;
-  /** Cost of a token's decode with j rows remote, all N^out of them. [k + 1 × columns] */
-  readonly #decodeCost: Float64Array;
+  /** Of one token with j rows remote. [k + 1 × columns] */
+  readonly #decodeCalls: Float64Array;
+  readonly #decodeBilledMs: Float64Array;
 
   constructor(problem: PlanningProblem, demands: readonly LayerDemand[], { counts, columns }: GridChoices) {
+    const width = problem.sizes.expertsPerToken + 1;
     this.problem = problem;
     this.demands = demands;
     this.columns = columns.map((column) => priceColumn(problem, column));
@@ -74,12 +88,18 @@ export class OptionGrid {
     const firstRows = [0];
     for (const own of counts) firstRows.push((firstRows.at(-1) as number) + own.length);
     this.firstRows = firstRows;
+    this.shares = new Float64Array(this.rows.length * width);
+    this.decodeMs = new Float64Array(width * columns.length);
+    this.#decodeCalls = new Float64Array(width * columns.length);
+    this.#decodeBilledMs = new Float64Array(width * columns.length);
+    this.#fillDecode();
     const size = this.rows.length * columns.length;
     this.cost = new Float64Array(size).fill(Number.POSITIVE_INFINITY);
+    this.billedMs = new Float64Array(size);
+    this.heldMb = new Float64Array(size);
     this.waitMs = new Float64Array(size);
     this.startMs = new Float64Array(size);
     this.longestStartMs = new Float64Array(size);
-    this.#decodeCost = this.#decodeCosts();
   }
 
   /** The first option of a layer; of the layer after the last, how many there are. */
@@ -98,39 +118,60 @@ export class OptionGrid {
 
   /** Must have been called for every layer before any is read. */
   fillLayer(layer: number): void {
+    const demand = this.demands[layer] as LayerDemand;
+    const width = this.problem.sizes.expertsPerToken + 1;
     for (let row = this.firstRows[layer] as number; row < (this.firstRows[layer + 1] as number); row++) {
-      const own = this.rows[row] as GridRow;
-      if (own.remote === 0) this.cost[row * this.columns.length] = 0;
-      else this.#fillRow(row * this.columns.length, own);
+      const { remote } = this.rows[row] as GridRow;
+      this.shares.set(demand.shares(remote), row * width);
+      if (remote > 0) this.#fillRow(row, demand, remote);
+      else this.cost.fill(0, row * this.columns.length, (row + 1) * this.columns.length);
     }
   }
 
-  #fillRow(first: number, { layer, remote: count, shares }: GridRow): void {
+  #fillRow(row: number, demand: LayerDemand, count: number): void {
     const { sizes, workload, isCold } = this.problem;
-    const demand = this.demands[layer] as LayerDemand;
+    const { layer } = this.rows[row] as GridRow;
+    const expertMb = sizes.expertMb[layer] as number;
     let remote: readonly ReplicaLoad[] = [];
-    let weightsMb: readonly number[] = [];
-    for (const [c, { replicas, memoryMb, hardware, rate }] of this.columns.entries()) {
+    let mostMb = 0;
+    for (let column = 0; column < this.columns.length; column++) {
+      const { replicas, memoryMb, hardware, rate } = this.columns[column] as PricedColumn;
       if (replicas > count) continue;
       if (replicas !== remote.length) {
         remote = demand.replicaLoads(count, replicas);
-        weightsMb = remote.map(({ experts }) => experts * (sizes.expertMb[layer] as number));
+        mostMb = expertMb * mostExperts(remote);
       }
-      if (!weightsMb.every((mb) => sizes.expertsBaseMb + mb <= memoryMb)) continue;
-      const at = first + c;
+      if (sizes.expertsBaseMb + mostMb > memoryMb) continue;
+      const at = row * this.columns.length + column;
       const prefill = prefillLayerTime({ promptTokens: workload.promptTokens, local: NO_LOAD, remote }, hardware);
       this.waitMs[at] = prefill.ms;
-      this.cost[at] = prefill.billedMs * rate.perMs + prefill.calls * rate.perCall + this.#decodeCostOf(shares, c);
-      if (isCold) this.#addStarts(at, weightsMb, rate);
+      this.heldMb[at] = replicas * mostMb;
+      this.#price(at, { calls: prefill.calls, billedMs: prefill.billedMs });
+      if (isCold)
+        this.#addStarts(
+          at,
+          remote.map(({ experts }) => experts * expertMb),
+          rate,
+        );
     }
   }
 
-  #decodeCostOf(shares: Float64Array, column: number): number {
-    let cost = 0;
-    for (let j = 1; j < shares.length; j++) {
-      cost += (shares[j] as number) * (this.#decodeCost[j * this.columns.length + column] as number);
+  #price(at: number, { calls, billedMs }: { calls: number; billedMs: number }): void {
+    const columns = this.columns.length;
+    const column = at % columns;
+    const width = this.problem.sizes.expertsPerToken + 1;
+    const first = ((at - column) / columns) * width;
+    let [decodeCalls, decodeBilledMs] = [0, 0];
+    for (let j = 1; j < width; j++) {
+      const share = this.shares[first + j] as number;
+      decodeCalls += share * (this.#decodeCalls[j * columns + column] as number);
+      decodeBilledMs += share * (this.#decodeBilledMs[j * columns + column] as number);
     }
-    return cost;
+    const { outputTokens } = this.problem.workload;
+    const { perMs, idlePerMs, perCall } = (this.columns[column] as PricedColumn).rate;
+    const allMs = billedMs + outputTokens * decodeBilledMs;
+    this.billedMs[at] = allMs;
+    this.cost[at] = allMs * (perMs - idlePerMs) + (calls + outputTokens * decodeCalls) * perCall;
   }
 
   #addStarts(at: number, weightsMb: readonly number[], rate: Rate): void {
@@ -145,14 +186,23 @@ export class OptionGrid {
     }
   }
 
-  #decodeCosts(): Float64Array {
-    const { outputTokens } = this.problem.workload;
-    const times = decodeByRows(this, ({ hardware }) => hardware);
-    return Float64Array.from(times, ({ billedMs, calls }, i) => {
-      const { rate } = this.columns[i % this.columns.length] as PricedColumn;
-      return outputTokens * (billedMs * rate.perMs + calls * rate.perCall);
-    });
+  #fillDecode(): void {
+    const columns = this.columns.length;
+    for (const [column, { replicas, hardware }] of this.columns.entries()) {
+      for (let j = 1; j <= this.problem.sizes.expertsPerToken; j++) {
+        const { ms, calls, billedMs } = remoteDecodeTime(j, replicas, hardware);
+        this.decodeMs[j * columns + column] = ms;
+        this.#decodeCalls[j * columns + column] = calls;
+        this.#decodeBilledMs[j * columns + column] = billedMs;
+      }
+    }
   }
+}
+
+function mostExperts(replicas: readonly ReplicaLoad[]): number {
+  let most = 0;
+  for (const { experts } of replicas) most = Math.max(most, experts);
+  return most;
 }
 
 function toRow(
@@ -160,22 +210,8 @@ function toRow(
   demands: readonly LayerDemand[],
   { layer, remote }: Pick<GridRow, "layer" | "remote">,
 ): GridRow {
-  const demand = demands[layer] as LayerDemand;
   const savedMb = remote * (sizes.expertMb[layer] as number);
-  return { layer, remote, savedMb, shares: demand.shares(remote), local: demand.local(remote) };
-}
-
-/** Decode of a token's experts with exactly j rows remote, by each column. [k + 1 × columns] */
-export function decodeByRows(
-  { problem, columns }: Pick<OptionGrid, "problem" | "columns">,
-  hardwareOf: (column: PricedColumn) => LayerHardware,
-) {
-  const k = problem.sizes.expertsPerToken;
-  return Array.from({ length: k + 1 }, (_, j) => {
-    const certainly = new Float64Array(k + 1);
-    certainly[j] = 1;
-    return columns.map((column) => decodeLayerTime(certainly, column.replicas, hardwareOf(column)));
-  }).flat();
+  return { layer, remote, savedMb, local: (demands[layer] as LayerDemand).local(remote) };
 }
 
 const IDLE: ExpertSpeed = { decodeLayer: 0, decodeRow: 0, prefillExpert: 0, prefillRow: 0 };

@@ -1,7 +1,7 @@
-import { type ExpertSpeed, prefillBusyMs } from "../layer-time.ts";
+import { type ExpertSpeed, localDecodeMs, prefillBusyMs } from "../layer-time.ts";
 import type { Budget } from "./budget.ts";
 import type { MainFunction } from "./main-function.ts";
-import { decodeByRows, type GridRow, type OptionGrid } from "./option-grid.ts";
+import type { ColumnRange, GridRow, OptionGrid } from "./option-grid.ts";
 
 /** What a grid's options add to the sums of a plan, beside one main function. */
 export class OptionTerms {
@@ -24,47 +24,62 @@ export class OptionTerms {
     this.ttftMs = new Float64Array(size);
   }
 
-  /** Replaces what another main function left; layer by layer. */
-  *fill({ local }: MainFunction, budget: Budget): Generator<void, void, void> {
-    const rowsMs = Float64Array.from(
-      decodeByRows(this.grid, ({ hardware }) => ({ ...hardware, local })),
-      ({ ms }) => ms,
-    );
+  /** Replaces what another main function left, in some columns; layer by layer. */
+  *fill({ local }: MainFunction, budget: Budget, columns: ColumnRange): Generator<void, void, void> {
+    const rowsMs = this.#rowsMs(local);
     const { firstRows, demands } = this.grid;
     for (const layer of demands.keys()) {
       const end = firstRows[layer + 1] as number;
       for (let row = firstRows[layer] as number; row < end; row++) {
-        this.#fillDecode(row, rowsMs);
-        this.#fillRow(row, local, budget);
+        this.#fillDecode(row, rowsMs, columns);
+        this.#fillRow(row, { localMs: this.#prefillMs(row, local), budget, columns });
       }
       yield;
     }
   }
 
+  /** GT^e of a token with j rows remote. [k + 1 × columns] */
+  #rowsMs(local: ExpertSpeed): Float64Array {
+    const { decodeMs, columns, problem } = this.grid;
+    const k = problem.sizes.expertsPerToken;
+    const rowsMs = new Float64Array(decodeMs.length);
+    for (let j = 0; j <= k; j++) {
+      const localMs = localDecodeMs(k - j, local);
+      for (let at = j * columns.length; at < (j + 1) * columns.length; at++) {
+        rowsMs[at] = Math.max(localMs, decodeMs[at] as number);
+      }
+    }
+    return rowsMs;
+  }
+
+  #prefillMs(row: number, local: ExpertSpeed): number {
+    return prefillBusyMs((this.grid.rows[row] as GridRow).local, local);
+  }
+
   /** Σ_j P(j) rowsMs(j) */
-  #fillDecode(row: number, rowsMs: Float64Array): void {
+  #fillDecode(row: number, rowsMs: Float64Array, { from, end }: ColumnRange): void {
     const { tokenMs, grid } = this;
-    const { shares } = grid.rows[row] as GridRow;
+    const { shares } = grid;
     const columns = grid.columns.length;
+    const width = grid.problem.sizes.expertsPerToken + 1;
     const first = row * columns;
-    tokenMs.fill(0, first, first + columns);
-    for (let j = 0; j < shares.length; j++) {
-      const share = shares[j] as number;
+    tokenMs.fill(0, first + from, first + end);
+    for (let j = 0; j < width; j++) {
+      const share = shares[row * width + j] as number;
       if (share === 0) continue;
-      for (let c = 0; c < columns; c++) {
+      for (let c = from; c < end; c++) {
         tokenMs[first + c] = (tokenMs[first + c] as number) + share * (rowsMs[j * columns + c] as number);
       }
     }
   }
 
-  #fillRow(row: number, local: ExpertSpeed, budget: Budget): void {
+  #fillRow(row: number, { localMs, budget, columns }: RowFill): void {
     const { grid, cost, tokenMs, prefillMs, ttftMs } = this;
-    const own = grid.rows[row] as GridRow;
-    const localMs = prefillBusyMs(own.local, local);
-    const sparedCost = budget.savedPrice * own.savedMb;
-    const sparedMs = budget.savedStartMs * own.savedMb;
-    const end = (row + 1) * grid.columns.length;
-    for (let at = row * grid.columns.length; at < end; at++) {
+    const { savedMb } = grid.rows[row] as GridRow;
+    const sparedCost = budget.savedPrice * savedMb;
+    const sparedMs = budget.savedStartMs * savedMb;
+    const first = row * grid.columns.length;
+    for (let at = first + columns.from; at < first + columns.end; at++) {
       const prefill = Math.max(localMs, grid.waitMs[at] as number);
       prefillMs[at] = prefill;
       ttftMs[at] = prefill + budget.startShare * (grid.startMs[at] as number) - sparedMs;
@@ -75,4 +90,11 @@ export class OptionTerms {
         sparedCost;
     }
   }
+}
+
+interface RowFill {
+  /** Prefill of the local experts. */
+  readonly localMs: number;
+  readonly budget: Budget;
+  readonly columns: ColumnRange;
 }

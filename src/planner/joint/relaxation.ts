@@ -1,11 +1,16 @@
 import type { Budget } from "./budget.ts";
+import type { ColumnRange } from "./option-grid.ts";
 import type { OptionTerms } from "./option-terms.ts";
 
-/** What exceeding a limit costs: a millisecond of a token, a millisecond until the first token, a MiB not saved. */
+/**
+ * What exceeding a limit costs: a millisecond of a token, a millisecond until the first token, a MiB not saved, a MiB too
+ * much elsewhere. One of the last two is 0.
+ */
 export interface Multipliers {
   readonly token: number;
   readonly ttft: number;
   readonly memory: number;
+  readonly room: number;
 }
 
 /** The Lagrangian dual at some multipliers, and what the layers choose there. */
@@ -15,6 +20,7 @@ export interface Relaxed {
   readonly bound: number;
   /** Options whose start takes longer are of no use. */
   readonly longestStartMs: number;
+  readonly columns: ColumnRange;
   /** In the budget's terms. */
   readonly tokenMs: number;
   readonly ttftMs: number;
@@ -23,7 +29,7 @@ export interface Relaxed {
 }
 
 type TimeLimit = "token" | "ttft";
-type TimePrices = Pick<Multipliers, TimeLimit>;
+export type TimePrices = Pick<Multipliers, TimeLimit>;
 
 /** A price, in times the price of that time itself, that leaves little but how to keep a limit. */
 const PROHIBITIVE = 1e6;
@@ -52,7 +58,10 @@ export class Relaxation {
   readonly #slopes: Float64Array;
   /** [rows] */
   readonly #savedMb: Float64Array;
+  /** What the hulls are over: MiB saved, or held elsewhere. [rows] */
+  #mb: Float64Array;
   #longestStartMs = Number.POSITIVE_INFINITY;
+  #columns: ColumnRange = { from: 0, end: 0 };
 
   constructor(terms: OptionTerms) {
     const { rows, demands } = terms.grid;
@@ -63,19 +72,21 @@ export class Relaxation {
     this.#hullSizes = new Int32Array(demands.length);
     this.#slopes = new Float64Array(rows.length);
     this.#savedMb = Float64Array.from(rows, ({ savedMb }) => savedMb);
+    this.#mb = this.#savedMb;
   }
 
   /**
+   * @param start prices to begin with: near the best ones there is less to do
    * @returns the best bound found, then the one at the last prices if that is another: those keep the limits better.
    * None if not even everything remote saves enough memory
    */
-  *solve(budget: Budget): Generator<void, readonly Relaxed[], void> {
-    const free = { token: 0, ttft: 0 };
-    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms);
-    let best = this.#relax(budget, free);
+  *solve(budget: Budget, columns: ColumnRange, start: TimePrices): Generator<void, readonly Relaxed[], void> {
+    this.#columns = columns;
+    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms, columns);
+    let best = this.#relax(budget, start);
     if (best === null) {
       this.#longestStartMs = Number.POSITIVE_INFINITY;
-      best = this.#relax(budget, free);
+      best = this.#relax(budget, start);
     }
     if (best === null) return [];
     let last = best;
@@ -95,46 +106,67 @@ export class Relaxation {
    */
   *#raise(budget: Budget, from: Relaxed, limit: TimeLimit): Generator<void, Relaxed, void> {
     const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
-    const isLow = from.multipliers[limit] === 0 || excessOf(from, budget, limit) > 0;
-    let low = isLow ? from : priced(0);
-    if (excessOf(low, budget, limit) <= 0) return low;
-    // Where time is free, any price will do to begin with.
-    const prohibitive = PROHIBITIVE * ((limit === "token" ? budget.tokenPrice : budget.prefillPrice) || 1);
-    let high = isLow ? priced(prohibitive) : from;
-    if (excessOf(high, budget, limit) > 0) return high;
-    for (let tangents = 0; tangents < TANGENTS; tangents++) {
+    const isMissed = (relaxed: Relaxed): boolean => excessOf(relaxed, budget, limit) > 0;
+    let [low, high] = this.#bracket(budget, from, limit);
+    if (!isMissed(low)) return low;
+    for (let tangents = 0; tangents < TANGENTS && !isMissed(high); tangents++) {
       yield;
       const [lowMs, highMs] = [excessOf(low, budget, limit), excessOf(high, budget, limit)];
       const [lowPrice, highPrice] = [low.multipliers[limit], high.multipliers[limit]];
       const price = (high.bound - low.bound + lowMs * lowPrice - highMs * highPrice) / (lowMs - highMs);
       const tried = priced(price * ABOVE);
       const isBest = tried.bound >= (low.bound + lowMs * (price - lowPrice)) * (1 - TOLERANCE);
-      if (excessOf(tried, budget, limit) > 0) low = tried;
+      if (isMissed(tried)) low = tried;
       else high = tried;
       if (isBest && high === tried) break;
     }
     return high;
   }
 
-  #relax(budget: Budget, prices: TimePrices): Relaxed | null {
-    for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      this.#priceLayer(layer, prices);
-      this.#buildHull(layer);
+  /** At a price that misses a limit, and at one that keeps it; both the same kind where there is no other. */
+  #bracket(budget: Budget, from: Relaxed, limit: TimeLimit): [low: Relaxed, high: Relaxed] {
+    const own = from.multipliers[limit];
+    const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
+    const isMissed = (relaxed: Relaxed): boolean => excessOf(relaxed, budget, limit) > 0;
+    let [low, high] = [from, from];
+    for (const price of [2 * own, prohibitivePrice(budget, limit)]) {
+      if (isMissed(high) && price > 0) [low, high] = [high, priced(price)];
     }
-    const memory = this.#memoryPrice(budget.savedMb);
-    if (memory === null) return null;
-    return this.#choose(budget, { ...prices, memory });
+    for (const price of [own / 2, 0]) {
+      if (!isMissed(low) && price < low.multipliers[limit]) [low, high] = [priced(price), low];
+    }
+    return [low, high];
+  }
+
+  #relax(budget: Budget, prices: TimePrices): Relaxed | null {
+    for (let layer = 0; layer < this.#hullSizes.length; layer++) this.#priceLayer(layer, prices);
+    this.#buildHulls(this.#savedMb);
+    const free = this.#cornerAt(0);
+    if (this.#heldMb(0) > budget.roomMb) return this.#chooseWithin(budget, prices);
+    if (free.mb >= budget.savedMb) return this.#choose(budget, { ...prices, memory: 0, room: 0 });
+    const most = this.#cornerAt(Number.POSITIVE_INFINITY);
+    if (most.mb < budget.savedMb) return null;
+    const memory = this.#priceBetween(free, most, budget.savedMb);
+    return this.#choose(budget, { ...prices, memory, room: 0 });
+  }
+
+  /** Of what there is room for: what experts take up elsewhere has a price. */
+  #chooseWithin(budget: Budget, prices: TimePrices): Relaxed {
+    const heldMb = Float64Array.from(this.#options, (at) => this.#terms.grid.heldMb[at] as number);
+    this.#buildHulls(heldMb);
+    const [least, free] = [this.#cornerAt(Number.NEGATIVE_INFINITY), this.#cornerAt(0)];
+    return this.#choose(budget, { ...prices, memory: 0, room: -this.#priceBetween(least, free, budget.roomMb) });
   }
 
   /** min over columns of cost + λ_token GT^e + λ_ttft PT^e, of each row. */
   #priceLayer(layer: number, { token, ttft }: TimePrices): void {
     const { grid, cost, tokenMs, ttftMs } = this.#terms;
     const { longestStartMs, firstRows } = grid;
-    const columns = grid.columns.length;
-    const end = firstRows[layer + 1] as number;
-    for (let row = firstRows[layer] as number; row < end; row++) {
+    const { from, end } = this.#columns;
+    for (let row = firstRows[layer] as number; row < (firstRows[layer + 1] as number); row++) {
+      const first = row * grid.columns.length;
       let least = Number.POSITIVE_INFINITY;
-      for (let at = row * columns; at < (row + 1) * columns; at++) {
+      for (let at = first + from; at < first + end; at++) {
         const own = (cost[at] as number) + token * (tokenMs[at] as number) + ttft * (ttftMs[at] as number);
         if (own >= least || (longestStartMs[at] as number) > this.#longestStartMs) continue;
         least = own;
@@ -144,7 +176,12 @@ export class Relaxation {
     }
   }
 
-  /** Lower convex hull of (saved, cost), from the cheapest row on. */
+  /** Lower convex hulls of (mb, cost). [rows] */
+  #buildHulls(mb: Float64Array): void {
+    this.#mb = mb;
+    for (let layer = 0; layer < this.#hullSizes.length; layer++) this.#buildHull(layer);
+  }
+
   #buildHull(layer: number): void {
     const { firstRows } = this.#terms.grid;
     const first = firstRows[layer] as number;
@@ -152,56 +189,60 @@ export class Relaxation {
     let size = 0;
     for (let row = first; row < end; row++) {
       if (this.#costs[row] === Number.POSITIVE_INFINITY) continue;
-      while (size > 0 && this.#isAbove(first, size, row)) size--;
+      while (size > 1 && this.#isAbove(first, size, row)) size--;
       if (size > 0) this.#slopes[first + size - 1] = this.#slope(this.#hulls[first + size - 1] as number, row);
       this.#hulls[first + size++] = row;
     }
     this.#hullSizes[layer] = size;
   }
 
-  /** Whether the hull's last row is no more needed with one that saves more. */
+  /** Whether the hull's last row is no more needed with one further on. */
   #isAbove(first: number, size: number, row: number): boolean {
     const last = this.#hulls[first + size - 1] as number;
-    if (size === 1) return (this.#costs[row] as number) <= (this.#costs[last] as number);
     return this.#slope(last, row) <= (this.#slopes[first + size - 2] as number);
   }
 
-  /** Cost of a saved MiB between two rows of a layer. */
+  /** Cost of a MiB between two rows of a layer. */
   #slope(from: number, to: number): number {
-    const saved = (this.#savedMb[to] as number) - (this.#savedMb[from] as number);
-    return ((this.#costs[to] as number) - (this.#costs[from] as number)) / saved;
+    const mb = (this.#mb[to] as number) - (this.#mb[from] as number);
+    return ((this.#costs[to] as number) - (this.#costs[from] as number)) / mb;
   }
 
   /**
-   * The price at which the layers save just enough: the slope of the edge where their hulls' sum passes what is needed,
-   * between two of its corners that are drawn together.
+   * The price at which the layers have just so much: the slope of the edge where their hulls' sum passes it, between two
+   * of its corners that are drawn together.
    */
-  #memoryPrice(neededMb: number): number | null {
-    let low = this.#cornerAt(0);
-    if (low.savedMb >= neededMb) return 0;
-    let high = this.#cornerAt(Number.POSITIVE_INFINITY);
-    if (high.savedMb < neededMb) return null;
+  #priceBetween(low: Corner, high: Corner, neededMb: number): number {
     for (;;) {
-      const price = (high.cost - low.cost) / (high.savedMb - low.savedMb);
+      const price = (high.cost - low.cost) / (high.mb - low.mb);
       const corner = this.#cornerAt(price);
       // At prohibitive prices rounding may lead to a corner beyond the two.
-      if (corner.savedMb <= low.savedMb || corner.savedMb >= high.savedMb) return price;
-      if (corner.savedMb < neededMb) low = corner;
+      if (corner.mb <= low.mb || corner.mb >= high.mb) return price;
+      if (corner.mb < neededMb) low = corner;
       else high = corner;
     }
   }
 
-  #cornerAt(price: number): { readonly savedMb: number; readonly cost: number } {
-    let [savedMb, cost] = [0, 0];
+  #cornerAt(price: number): Corner {
+    let [mb, cost] = [0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
       const row = this.#rowAt(layer, price);
-      savedMb += this.#savedMb[row] as number;
+      mb += this.#mb[row] as number;
       cost += this.#costs[row] as number;
     }
-    return { savedMb, cost };
+    return { mb, cost };
   }
 
-  /** The row a layer chooses when a saved MiB is worth so much. */
+  /** What the layers' choices take up elsewhere. */
+  #heldMb(price: number): number {
+    let heldMb = 0;
+    for (let layer = 0; layer < this.#hullSizes.length; layer++) {
+      heldMb += this.#terms.grid.heldMb[this.#options[this.#rowAt(layer, price)] as number] as number;
+    }
+    return heldMb;
+  }
+
+  /** The row a layer chooses when a MiB is worth so much. */
   #rowAt(layer: number, price: number): number {
     const first = this.#terms.grid.firstRows[layer] as number;
     const last = first + (this.#hullSizes[layer] as number) - 1;
@@ -213,20 +254,35 @@ export class Relaxation {
   #choose(budget: Budget, multipliers: Multipliers): Relaxed {
     const terms = this.#terms;
     const options: number[] = [];
-    let [bound, tokenMs, ttftMs] = [budget.baseCost + multipliers.memory * budget.savedMb, 0, 0];
+    const { memory, room } = multipliers;
+    const price = memory - room;
+    const neededMb = room > 0 ? budget.roomMb : budget.savedMb;
+    let [bound, tokenMs, ttftMs] = [budget.baseCost + price * neededMb, 0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      const row = this.#rowAt(layer, multipliers.memory);
+      const row = this.#rowAt(layer, price);
       const at = this.#options[row] as number;
       options.push(at);
-      bound += (this.#costs[row] as number) - multipliers.memory * (this.#savedMb[row] as number);
+      bound += (this.#costs[row] as number) - price * (this.#mb[row] as number);
       tokenMs += terms.tokenMs[at] as number;
       ttftMs += terms.ttftMs[at] as number;
     }
     // An objective that is not there has no price: 0 · Infinity is not a number.
     if (multipliers.token > 0) bound -= multipliers.token * budget.tokenMs;
     if (multipliers.ttft > 0) bound -= multipliers.ttft * budget.ttftMs;
-    return { multipliers, bound, longestStartMs: this.#longestStartMs, tokenMs, ttftMs, options };
+    const { longestStartMs, columns } = { longestStartMs: this.#longestStartMs, columns: this.#columns };
+    return { multipliers, bound, longestStartMs, columns, tokenMs, ttftMs, options };
   }
+}
+
+/** Where the sum of all layers' hulls has an edge of some price's slope. */
+interface Corner {
+  readonly mb: number;
+  readonly cost: number;
+}
+
+function prohibitivePrice({ tokenPrice, prefillPrice }: Budget, limit: TimeLimit): number {
+  // Where time is free, any price will do to begin with.
+  return PROHIBITIVE * ((limit === "token" ? tokenPrice : prefillPrice) || 1);
 }
 
 /** How far a limit is missed. */
@@ -235,12 +291,14 @@ function excessOf({ tokenMs, ttftMs }: Relaxed, budget: Budget, limit: TimeLimit
 }
 
 /** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */
-function leastPrefillMs({ grid, prefillMs }: OptionTerms): number {
+function leastPrefillMs({ grid, prefillMs }: OptionTerms, { from, end }: ColumnRange): number {
   if (!grid.problem.isCold) return 0;
   return grid.demands.reduce((sum, _, layer) => {
     let least = Number.POSITIVE_INFINITY;
-    for (let at = grid.firstOf(layer); at < grid.firstOf(layer + 1); at++) {
-      if ((grid.cost[at] as number) < Number.POSITIVE_INFINITY) least = Math.min(least, prefillMs[at] as number);
+    for (let first = grid.firstOf(layer); first < grid.firstOf(layer + 1); first += grid.columns.length) {
+      for (let at = first + from; at < first + end; at++) {
+        if ((grid.cost[at] as number) < Number.POSITIVE_INFINITY) least = Math.min(least, prefillMs[at] as number);
+      }
     }
     return sum + least;
   }, 0);

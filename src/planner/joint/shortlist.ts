@@ -18,16 +18,21 @@ export interface ShortlistInput {
 /** At most `size` options of a layer. */
 export function shortlist({ terms, relaxed }: ShortlistInput, layer: number, size: number): Shortlist {
   const { multipliers, longestStartMs } = relaxed;
+  const { from, end } = relaxed.columns;
   const { grid, cost, tokenMs, ttftMs } = terms;
   const columns = grid.columns.length;
   const best = new Smallest(size);
   for (const row of rowsAround(grid, layer, relaxed.options[layer] as number)) {
-    const saved = multipliers.memory * (grid.rows[row] as GridRow).savedMb;
-    for (let at = row * columns; at < (row + 1) * columns; at++) {
+    const { remote, savedMb } = grid.rows[row] as GridRow;
+    const saved = multipliers.memory * savedMb;
+    const first = row * columns + from;
+    // Without remote experts all columns are the same.
+    for (let at = first; at < (remote === 0 ? first + 1 : row * columns + end); at++) {
       const own =
         (cost[at] as number) +
         multipliers.token * (tokenMs[at] as number) +
-        multipliers.ttft * (ttftMs[at] as number) -
+        multipliers.ttft * (ttftMs[at] as number) +
+        multipliers.room * (grid.heldMb[at] as number) -
         saved;
       if (own < best.limit && (grid.longestStartMs[at] as number) <= longestStartMs) best.add(own, at);
     }

@@ -3,25 +3,31 @@ import { splitDevices } from "../evaluate.ts";
 import type { Decision } from "../evaluation.ts";
 import { mainNeedMb } from "../memory-needs.ts";
 import type { PlanningProblem } from "../problem.ts";
+import { isIdleBilled } from "../rates.ts";
 import { smallestSpec } from "../specs.ts";
 import { decideSplit } from "./decide-split.ts";
 import { coarseChoices, fineChoices } from "./grid-choices.ts";
-import { GridSearch, type RelaxedMain } from "./grid-search.ts";
+import { GridSearch, type Pairing, type RelaxedMain } from "./grid-search.ts";
 import { LayerDemand } from "./layer-demand.ts";
-import { type GridChoices, OptionGrid } from "./option-grid.ts";
+import { type Column, type ColumnRange, type GridChoices, OptionGrid } from "./option-grid.ts";
 import { uniformStarts } from "./uniform-starts.ts";
 
-/** Main functions that are bounded at first, and the most that are searched. */
-const COARSE_MAINS = 12;
-const SEARCHED_MAINS = 4;
+/** Main functions that are bounded at first; the most that are searched, in a coarse grid's stead or in one of everything. */
+const COARSE_MAINS = 6;
+const SEARCHED_MAINS = { finely: 4, atOnce: 12 };
 /** Around how many of the best main functions the others are bounded. */
 const REFINED_MAINS = 2;
+/** Finer choices than a coarse grid's cost less than its bounds by less than that. */
+const COARSENESS = 1.05;
 /** Relaxations that are taken as they are. */
 const ROUNDED_MAINS = 8;
 /** Options of a layer that are followed; partial combinations, as many as there is time for: fewer of more layers. */
 const BEAM_OPTIONS = 48;
 const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
-/** Combinations that are evaluated where the search does not tell the best: cold, and out of reach of the objectives. */
+/**
+ * Combinations that are evaluated where the search does not tell the best: where sharing functions changes what they cost,
+ * and out of reach of the objectives.
+ */
 const FINALISTS = 4;
 const UNLIMITED = {
   tokenMs: Number.POSITIVE_INFINITY,
@@ -34,10 +40,13 @@ const UNLIMITED = {
  * remote (r_l), in how much memory (y_l) and how many replicas (z_l), chosen jointly.
  *
  * For a given m the layers are tied together by memory, TPOT and TTFT only. Lagrangian bounds tell which m are worth a
- * look, coarse to fine; beside these, combinations of options are searched from the relaxation's prices.
- * @returns the plan that misses the objectives least if none is found that meets them; `null` if nothing fits
+ * look, coarse to fine; beside these, combinations of options are searched from the relaxation's prices. Where holding
+ * functions costs something, that is memory times all layers' time; for given functions it is a price of time, so they are
+ * given as well: as few alike ones as hold what m does not.
+ * @param below what a plan without remote experts costs: what costs more is not looked for
+ * @returns the plan that misses the objectives least if none is found that meets them; `null` if nothing fits, or is cheap enough
  */
-export function* searchSplit(problem: PlanningProblem): Generator<void, Decision | null, void> {
+export function* searchSplit(problem: PlanningProblem, below: number): Generator<void, Decision | null, void> {
   const demands: LayerDemand[] = [];
   for (let layer = 0; layer < problem.sizes.layers; layer++) {
     demands.push(new LayerDemand(problem, layer));
@@ -45,24 +54,13 @@ export function* searchSplit(problem: PlanningProblem): Generator<void, Decision
   }
   const { isComplete, ...choices } = coarseChoices(problem);
   const coarse = yield* searchOf(problem, demands, choices);
-  const mains = yield* boundMains(problem, coarse);
+  const mains = (yield* boundMains(coarse)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
   if (mains.length === 0) return null;
-  const promising = mains.slice(0, isComplete && mains.length <= COARSE_MAINS ? COARSE_MAINS : SEARCHED_MAINS);
-  const fine = isComplete
-    ? coarse
-    : yield* searchOf(
-        problem,
-        demands,
-        fineChoices(
-          problem,
-          coarse.grid,
-          promising.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]),
-        ),
-      );
-  const searched = yield* searchMains(fine, promising);
+  const promising = mains.slice(0, isComplete ? SEARCHED_MAINS.atOnce : SEARCHED_MAINS.finely);
+  const searched = isComplete ? yield* searchMains(coarse, promising) : yield* searchFinely(coarse.grid, promising);
   // Warm, nothing of the grid costs less than the bound of its main function. Cold, sharing functions may.
-  const below = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
-  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < below);
+  const best = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
+  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < best);
   if (open.length === 0) return searched;
   const found = [searched, yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)].filter(
     (decision) => decision !== null,
@@ -97,30 +95,57 @@ function* searchOf(problem: PlanningProblem, demands: readonly LayerDemand[], ch
   return new GridSearch(grid);
 }
 
-/** Bounds of main functions' costs, coarse to fine around the least: ascending. */
-function* boundMains({ specs }: PlanningProblem, search: GridSearch): Generator<void, RelaxedMain[], void> {
-  const bounds = new Map<number, RelaxedMain | null>();
-  const byBound = (): [number, RelaxedMain][] =>
-    [...bounds]
-      .filter((entry): entry is [number, RelaxedMain] => entry[1] !== null)
-      .sort(([i, a], [j, b]) => a.relaxed.bound - b.relaxed.bound || i - j);
-  let step = Math.ceil(specs.main.length / COARSE_MAINS);
-  let next = [...specs.main.keys()].filter((i) => (specs.main.length - 1 - i) % step === 0);
-  while (next.length > 0) {
-    for (const i of next) bounds.set(i, yield* search.relax(specs.main[i] as number));
-    step = Math.ceil(step / 2);
-    const around = byBound()
-      .slice(0, REFINED_MAINS)
-      .flatMap(([i]) => [i - step, i + step]);
-    next = around.filter((i) => specs.main[i] !== undefined && !bounds.has(i));
-  }
-  return byBound().map(([, bound]) => bound);
+/** What is searched together: all columns; where held functions cost something, these are alike, so each on its own. */
+function columnRanges({ problem, columns }: OptionGrid): ColumnRange[] {
+  if (!isIdleBilled(problem.prices)) return [{ from: 0, end: columns.length }];
+  return columns.map((_, from) => ({ from, end: from + 1 }));
 }
 
-function* searchMains(search: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
+/** Bounds of main functions' costs, coarse to fine around the least: ascending. */
+function* boundMains(search: GridSearch): Generator<void, RelaxedMain[], void> {
+  const sizes = search.grid.problem.specs.main;
+  const bounds: { readonly index: number; readonly main: RelaxedMain }[] = [];
+  const seen = new Map(columnRanges(search.grid).map((columns) => [columns, new Set<number>()]));
+  let step = Math.ceil(sizes.length / COARSE_MAINS);
+  const coarse = [...sizes.keys()].filter((index) => (sizes.length - 1 - index) % step === 0);
+  let next = [...seen.keys()].flatMap((columns) => coarse.map((index) => ({ index, columns })));
+  while (next.length > 0) {
+    for (const { index, columns } of next) {
+      if (seen.get(columns)?.has(index)) continue;
+      seen.get(columns)?.add(index);
+      const main = yield* search.relax({ memoryMb: sizes[index] as number, columns });
+      if (main !== null) bounds.push({ index, main });
+    }
+    bounds.sort((a, b) => a.main.relaxed.bound - b.main.relaxed.bound || a.index - b.index);
+    step = Math.ceil(step / 2);
+    next = bounds
+      .slice(0, REFINED_MAINS)
+      .flatMap(({ index, main: { columns } }) => [index - step, index + step].map((i) => ({ index: i, columns })))
+      .filter(({ index, columns }) => sizes[index] !== undefined && !seen.get(columns)?.has(index));
+  }
+  return bounds.map(({ main }) => main);
+}
+
+/** Beside more choices around the best ones of a coarse grid. */
+function* searchFinely(coarse: OptionGrid, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
+  const { problem, demands } = coarse;
+  const options = mains.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]);
+  const choices = fineChoices(problem, coarse, options);
+  const firsts = [...new Set(mains.map(({ columns }) => columns.from))];
+  const columns = isIdleBilled(problem.prices) ? firsts.map((at) => coarse.columns[at] as Column) : choices.columns;
+  const fine = yield* searchOf(problem, demands, { ...choices, columns });
+  const ranges = columnRanges(fine.grid);
+  const rangeOf = (main: RelaxedMain): ColumnRange => ranges[firsts.indexOf(main.columns.from)] as ColumnRange;
+  return yield* searchMains(
+    fine,
+    mains.map((main) => ({ memoryMb: main.memoryMb, columns: rangeOf(main) })),
+  );
+}
+
+function* searchMains(search: GridSearch, mains: readonly Pairing[]): Generator<void, Decision | null, void> {
   let best: Decision | null = null;
-  for (const { memoryMb } of mains) {
-    const main = yield* search.relax(memoryMb);
+  for (const pairing of mains) {
+    const main = yield* search.relax(pairing);
     if (main === null) continue;
     const decision: Decision | null = yield* searchMain(search, main, best);
     if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
@@ -134,7 +159,7 @@ function* searchMain(
   main: RelaxedMain,
   best: Decision | null,
 ): Generator<void, Decision | null, void> {
-  const { sizes, isCold } = search.grid.problem;
+  const { sizes, isCold, prices } = search.grid.problem;
   const { most, least, ofAllLayers } = BEAM_STATES;
   const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / sizes.layers)));
   const beam = { options: BEAM_OPTIONS, states };
@@ -145,7 +170,8 @@ function* searchMain(
     within = yield* search.combine({ ...main, relaxed: main.kept }, { below, beam });
   }
   if (within.length > 0 || isFound) {
-    return yield* decideSplit(search.grid, main.memoryMb, within.slice(0, isCold ? FINALISTS : 1));
+    const isExact = !isCold && !isIdleBilled(prices);
+    return yield* decideSplit(search.grid, main.memoryMb, within.slice(0, isExact ? 1 : FINALISTS));
   }
   const missing = yield* search.combine({ ...main, budget: { ...main.budget, ...UNLIMITED } }, { below, beam });
   return yield* decideSplit(search.grid, main.memoryMb, missing.slice(0, FINALISTS));

@@ -45,6 +45,17 @@ export function randomInstance(seed: number, { isCold }: { readonly isCold: bool
   };
 }
 
+/** The same where idle time costs so many times what busy time does. */
+export function withIdlePrices({ prices, ...problem }: PlanningProblem, share: number): PlanningProblem {
+  const { perGbSecond, perVcpuSecond, perGpuGbSecond } = prices.busy;
+  const idle = {
+    perGbSecond: share * perGbSecond,
+    perVcpuSecond: share * perVcpuSecond,
+    perGpuGbSecond: share * perGpuGbSecond,
+  };
+  return { ...problem, prices: { ...prices, idle } };
+}
+
 function randomProfile(between: Between): CostProfile {
   const curve = (ms: number): SpeedCurve => {
     const serial = ms * between(0, 0.5);
