@@ -32,14 +32,13 @@ const MIB = 2 ** 20;
 
 /** @throws CONTAINER_*, KUBERNETES_* */
 export async function createNamedPlatform(name: PlatformName, options: NamedPlatformOptions): Promise<NamedPlatform> {
-  const { secret, kubernetesSettings } = options;
   if (name === "kubernetes") {
     // The memory of a cluster is for its quotas and its scheduler to watch.
-    const { launcher, ...rest } = await openKubernetes(kubernetesSettings, secret);
+    const { launcher, ...rest } = await openKubernetes(options);
     return { platform: toPlatform(launcher, options), ...rest };
   }
   const idleAboveMb = (IDLE_SHARE * totalmem()) / MIB;
-  const platform = toPlatform(await createLauncher(name, secret), options, { idleAboveMb });
+  const platform = toPlatform(await createLauncher(name, options.secret), options, { idleAboveMb });
   return { platform, turns: undefined, release: async () => {} };
 }
 

@@ -76,7 +76,7 @@ function addImageFlags(command: Command): void {
 
 function addGatewayFlags(command: Command): void {
   command
-    .addOption(flag("--knative", "the gateways as a Service of Knative, which adds some under load"))
+    .addOption(flag("--knative", "gateways and functions as Services of Knative, which adds gateways under load"))
     .addOption(
       flag("--gateway-replicas <n>", "gateways; with --knative, the fewest", { parse: wholeNumber(1), initial: 1 }),
     )

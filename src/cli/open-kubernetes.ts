@@ -18,12 +18,18 @@ export interface OpenKubernetes {
   release(): Promise<void>;
 }
 
+export interface OpenKubernetesOptions {
+  /** Path of the settings. */
+  readonly kubernetesSettings?: string | undefined;
+  readonly secret: string;
+  readonly keepAliveMs?: number | undefined;
+}
+
 /**
  * Opens the cluster that functions will run in: the one this process is in, or that the kubeconfig names.
- * @param path of the settings
  * @throws KUBERNETES_*
  */
-export async function openKubernetes(path: string | undefined, secret: string): Promise<OpenKubernetes> {
+export async function openKubernetes(options: OpenKubernetesOptions): Promise<OpenKubernetes> {
   // Loading takes half a second, which other platforms should not cost.
   const [{ openCluster }, { createKubernetesLauncher }, { ownPod }, { parseKubernetesSettings }] = await Promise.all([
     import("../kubernetes/open-cluster.ts"),
@@ -31,7 +37,7 @@ export async function openKubernetes(path: string | undefined, secret: string): 
     import("../platform/kubernetes/owner.ts"),
     import("../platform/kubernetes/settings.ts"),
   ]);
-  const settings = parseKubernetesSettings(...readSettings(path));
+  const settings = parseKubernetesSettings(...readSettings(options.kubernetesSettings));
   const { namespace } = settings;
   const cluster = await openCluster(namespace === undefined ? {} : { namespace });
   const owner = ownPod(process.env) ?? outside();
@@ -39,7 +45,8 @@ export async function openKubernetes(path: string | undefined, secret: string): 
     cluster,
     settings,
     owner,
-    secret,
+    secret: options.secret,
+    keepAliveMs: options.keepAliveMs,
     modelToken: process.env["REMOE_MODEL_TOKEN"],
     onTrouble: (text) => process.stderr.write(`warning: ${text}\n`),
     environment: { [CPU_LIBRARY_VARIABLE]: cpuLibraryFinding(findInstallation()) },

@@ -14,8 +14,9 @@ export function renderConfig(options: DeployOptions): ManifestOf<ConfigMap> {
 }
 
 function toSettings(options: DeployOptions): KubernetesSettings {
-  const { name, namespace, image, imagePullPolicy, imagePullSecrets, labels, history, functions } = options;
+  const { name, namespace, image, imagePullPolicy, imagePullSecrets, labels, history, functions, knative } = options;
   return {
+    ...(knative && { functions: "knative-services" }),
     namespace,
     image,
     imagePullPolicy,

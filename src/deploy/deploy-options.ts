@@ -9,6 +9,7 @@ export type FunctionSettings = Omit<KubernetesSettings, DecidedSetting>;
 
 /** What follows from the deployment. */
 type DecidedSetting =
+  | "functions"
   | "namespace"
   | "image"
   | "imagePullPolicy"
@@ -48,7 +49,7 @@ export interface DeployOptions {
   readonly imagePullSecrets: readonly string[];
   /** Gateways; with Knative, the fewest. */
   readonly replicas: number;
-  /** Gateways as a Service of Knative, not as a Deployment. */
+  /** Gateways as a Service of Knative, not as a Deployment, and functions as others, not as pods. */
   readonly knative: boolean;
   /** Of a gateway. Its memory is limited; its processors are requested but not limited. */
   readonly resources: { readonly memoryMb: number; readonly cpus: number };

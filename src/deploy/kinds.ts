@@ -1,4 +1,4 @@
-import type { V1PodDisruptionBudget, V1PodTemplateSpec, V1ReplicaSet } from "@kubernetes/client-node";
+import type { V1PodDisruptionBudget, V1ReplicaSet } from "@kubernetes/client-node";
 import { isRemoeError } from "../core/errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import {
@@ -16,6 +16,7 @@ import {
   SERVICE,
   SERVICE_ACCOUNT,
 } from "../kubernetes/kinds.ts";
+import { KNATIVE_SERVICE, type KnativeService } from "../kubernetes/knative-service.ts";
 import type { Plain } from "../kubernetes/plain.ts";
 
 export const REPLICA_SET: Kind<Plain<V1ReplicaSet>> = { apiVersion: "apps/v1", kind: "ReplicaSet" };
@@ -24,26 +25,6 @@ export type DisruptionBudget = Plain<V1PodDisruptionBudget>;
 
 /** In the API since Kubernetes 1.21. */
 export const DISRUPTION_BUDGET: Kind<DisruptionBudget> = { apiVersion: "policy/v1", kind: "PodDisruptionBudget" };
-
-/** A Service of Knative, as far as Remoe sets and reads it. */
-export interface KnativeService extends KubernetesObject {
-  readonly spec?: { readonly template: Plain<V1PodTemplateSpec> } | undefined;
-  readonly status?: KnativeStatus | undefined;
-}
-
-interface KnativeStatus {
-  readonly observedGeneration?: number | undefined;
-  readonly conditions?: readonly KnativeCondition[] | undefined;
-}
-
-interface KnativeCondition {
-  readonly type: string;
-  readonly status: "True" | "False" | "Unknown";
-  readonly reason?: string | undefined;
-  readonly message?: string | undefined;
-}
-
-export const KNATIVE_SERVICE: Kind<KnativeService> = { apiVersion: "serving.knative.dev/v1", kind: "Service" };
 
 /** What starts the gateways of a deployment. */
 export type GatewaySet = Deployment | KnativeService;

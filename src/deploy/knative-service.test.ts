@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { DeployOptions } from "./deploy-options.ts";
-import type { KnativeService } from "./kinds.ts";
+import {
+  CONFIG_MAP,
+  type ConfigMap,
+  type Kind,
+  type KubernetesObject,
+  ROLE,
+  SERVICE_ACCOUNT,
+} from "../kubernetes/kinds.ts";
+import type { KnativeService } from "../kubernetes/knative-service.ts";
+import { parseKubernetesSettings } from "../platform/kubernetes/settings.ts";
+import { type DeployOptions, SETTINGS_FILE } from "./deploy-options.ts";
 import type { ManifestOf } from "./manifest.ts";
 import { renderManifests } from "./render.ts";
 import { SAMPLE_KEYS, sampleOptions } from "./testing/sample-options.ts";
@@ -30,9 +39,23 @@ describe("a deployment with Knative", () => {
       "rbac.authorization.k8s.io/v1 RoleBinding",
       "v1 Secret",
       "v1 ConfigMap",
-      "networking.k8s.io/v1 NetworkPolicy",
       "serving.knative.dev/v1 Service",
     ]);
+  });
+
+  const find = <T extends KubernetesObject>({ kind }: Kind<T>): T | undefined =>
+    render().find((manifest) => manifest.kind === kind) as T | undefined;
+
+  it("tells its gateways to make their functions Services of Knative, and allows no more than that", () => {
+    const file = find<ConfigMap>(CONFIG_MAP)?.data?.[SETTINGS_FILE] ?? "";
+    expect(parseKubernetesSettings(JSON.parse(file), SETTINGS_FILE).functions).toBe("knative-services");
+    const verbs = ["list", "watch", "create", "delete"];
+    expect(find(ROLE)?.rules).toEqual([{ apiGroups: ["serving.knative.dev"], resources: ["services"], verbs }]);
+  });
+
+  it("gives its gateways their account's token without their asking, which Knative refuses", () => {
+    expect(service().spec?.template.spec).not.toHaveProperty("automountServiceAccountToken");
+    expect(find(SERVICE_ACCOUNT)?.automountServiceAccountToken).toBe(true);
   });
 
   it("is seen from outside of the cluster only where that was asked for", () => {

@@ -1,10 +1,10 @@
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import { remoeError } from "../core/errors.ts";
+import { KNATIVE_SERVICE, type KnativeService, type RevisionSpec } from "../kubernetes/knative-service.ts";
 import type { Plain } from "../kubernetes/plain.ts";
 import type { DeployOptions } from "./deploy-options.ts";
 import { renderGatewayPod } from "./gateway-pod.ts";
 import type { Keys } from "./keys.ts";
-import { KNATIVE_SERVICE, type KnativeService } from "./kinds.ts";
 import { describeObject, type ManifestOf } from "./manifest.ts";
 import { GATEWAY_PORT } from "./networking.ts";
 
@@ -12,8 +12,8 @@ import { GATEWAY_PORT } from "./networking.ts";
 const LONGEST_REQUEST_S = 600;
 
 /**
- * The gateways as a Service of Knative, which routes to them and adds some under load; functions stay pods that gateways
- * start. The cluster has to allow what Knative by itself does not: `kubernetes.podspec-fieldref`, by which a gateway
+ * The gateways as a Service of Knative, which routes to them and adds some under load; their functions are others, which
+ * they make. The cluster has to allow what Knative by itself does not: `kubernetes.podspec-fieldref`, by which a gateway
  * knows its pod.
  * @throws DEPLOY_INVALID
  */
@@ -50,18 +50,17 @@ function findProblem({ serviceType, functions: { modelVolume } }: DeployOptions)
   return `Knative mounts no volume of the kind ${Object.keys(modelVolume.source).join()}; use a claim, or a model by URL`;
 }
 
-/** What Knative takes of a pod: its own affinity and end of life, one port and no security context but containers'. */
-function toRevisionSpec(spec: Plain<V1PodSpec>): Plain<V1PodSpec> & RevisionTimes {
-  const { terminationGracePeriodSeconds: _grace, securityContext, affinity: _affinity, ...rest } = spec;
+/**
+ * What Knative takes of a pod: its own affinity and end of life, one port, no wish for a token and no security context but
+ * containers'.
+ */
+function toRevisionSpec(spec: Plain<V1PodSpec>): RevisionSpec {
+  const { terminationGracePeriodSeconds: _grace, affinity: _affinity, ...others } = spec;
+  const { automountServiceAccountToken: _token, securityContext, ...rest } = others;
   const { fsGroup: _group, ...user } = securityContext ?? {};
   const containers = rest.containers.map((container) => toRevisionContainer(container, user));
   // The gateway has a queue of its own, and says when it is full.
   return { ...rest, containers, containerConcurrency: 0, timeoutSeconds: LONGEST_REQUEST_S };
-}
-
-interface RevisionTimes {
-  readonly containerConcurrency: number;
-  readonly timeoutSeconds: number;
 }
 
 /** Without probes of liveness: none would wait for functions that load a large model. */

@@ -29,13 +29,14 @@ export function renderManifests(
     renderRoleBinding(options),
     ...(keys === null || options.secretName !== null ? [] : [renderSecret(options, keys)]),
     renderConfig(options),
-    renderFunctionPolicy(options),
-    ...(options.knative ? [renderKnativeService(options, keys)] : renderGateways(options, { keys, disruptionBudgets })),
+    ...(options.knative ? [renderKnativeService(options, keys)] : renderPods(options, { keys, disruptionBudgets })),
   ];
 }
 
-function renderGateways(options: DeployOptions, { keys, disruptionBudgets }: RenderContext): readonly Manifest[] {
+/** Gateways as a Deployment that starts pods. With Knative, what may call them is its own components' affair. */
+function renderPods(options: DeployOptions, { keys, disruptionBudgets }: RenderContext): readonly Manifest[] {
   return [
+    renderFunctionPolicy(options),
     renderGatewayPolicy(options),
     renderService(options),
     ...(disruptionBudgets ? renderDisruptionBudget(options) : []),

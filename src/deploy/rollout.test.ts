@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Deployment, Pod } from "../kubernetes/kinds.ts";
+import { KNATIVE_SERVICE, type KnativeService } from "../kubernetes/knative-service.ts";
 import { CHECKSUM_ANNOTATION } from "./gateway-pod.ts";
-import { KNATIVE_SERVICE, type KnativeService } from "./kinds.ts";
 import { judgeRollout } from "./rollout.ts";
 
 function deployment(status: NonNullable<Deployment["status"]>, replicas = 2): Deployment {

@@ -1,6 +1,7 @@
 import type { Deployment, Pod } from "../kubernetes/kinds.ts";
+import { KNATIVE_SERVICE, type KnativeService, readyCondition } from "../kubernetes/knative-service.ts";
 import { CHECKSUM_ANNOTATION } from "./gateway-pod.ts";
-import { type GatewaySet, KNATIVE_SERVICE, type KnativeService } from "./kinds.ts";
+import type { GatewaySet } from "./kinds.ts";
 import { podHindrance, podTrouble } from "./pod-state.ts";
 
 /** How far the gateways of a deployment are. */
@@ -38,8 +39,7 @@ function judgeDeployment(deployment: Deployment): Rollout {
 }
 
 function judgeKnative(service: KnativeService, pods: readonly Pod[]): Rollout {
-  if (!isSeen(service)) return { type: "progressing", step: UNSEEN, hindrance: null };
-  const ready = service.status?.conditions?.find(({ type }) => type === "Ready");
+  const ready = readyCondition(service);
   if (ready?.status === "True") return { type: "done", gateways: pods.length };
   const said = ready?.message ?? ready?.reason ?? "no gateway is ready";
   if (ready?.status === "False") return { type: "failed", obstacle: { pod: null, reason: said } };

@@ -1,8 +1,9 @@
 import { remoeError } from "../core/errors.ts";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { DEPLOYMENT, type Kind, type KubernetesObject } from "../kubernetes/kinds.ts";
+import { KNATIVE_SERVICE } from "../kubernetes/knative-service.ts";
 import { commonLabels } from "../kubernetes/labels.ts";
-import { DEPLOYED_KINDS, hasKind, KNATIVE_SERVICE, REPLICA_SET } from "./kinds.ts";
+import { DEPLOYED_KINDS, hasKind, REPLICA_SET } from "./kinds.ts";
 import { watchObjects } from "./watch-objects.ts";
 
 /** Kinds whose objects make others. */

@@ -8,12 +8,12 @@ import { openModel } from "../gguf/open-model.ts";
 import type { ExpertCall, ExpertHandler } from "../wire/expert-call.ts";
 import { serveExperts } from "../wire/serve-experts.ts";
 import { checkMemory } from "./memory-limit.ts";
-import type { Serving } from "./serving.ts";
-import type { ExpertsProgram, FunctionStart } from "./spec.ts";
+import type { ServeStart, Serving } from "./serving.ts";
+import type { ExpertsProgram } from "./spec.ts";
 import { waitAwake } from "./wait-awake.ts";
 
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
-export async function startExperts(native: Native, program: ExpertsProgram, start: FunctionStart): Promise<Serving> {
+export async function startExperts(native: Native, program: ExpertsProgram, start: ServeStart): Promise<Serving> {
   const file = await openModel(program.model);
   const { threads, experts } = program;
   checkMemory(start, expertsFootprint(file, { experts, threads, maxTokens: BATCH_TOKENS }));
@@ -23,10 +23,8 @@ export async function startExperts(native: Native, program: ExpertsProgram, star
     modelFingerprint(file),
   ]);
   const handler = toHandler(engine, { fingerprint, experts });
-  const { endpoint, drain } = await serveExperts(handler, start.listen, {
-    secret: start.secret,
-    ...waitAwake(start.vcpus),
-  });
+  const { listen, secret, vcpus, routes = {} } = start;
+  const { endpoint, drain } = await serveExperts(handler, listen, { secret, routes, ...waitAwake(vcpus) });
   return { endpoint, weightBytes: engine.weightBytes, drain };
 }
 

@@ -1,4 +1,5 @@
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
 import { createInterface } from "node:readline";
 import { isRemoeError, remoeError, reviveError } from "../core/errors.ts";
 import { type Endpoint, parseEndpoint } from "../wire/endpoint.ts";
@@ -27,8 +28,7 @@ const ANSWER_MS = 30_000;
 /** Talks to a main function. */
 export function connectMain(endpoint: string, options: ConnectMainOptions): MainClient {
   const { secret, whyLost, silenceMs = SILENCE_MS } = options;
-  const agent = new Agent({ keepAlive: true });
-  const connection = { agent, ...address(parseEndpoint(endpoint)), headers: { authorization: authorisation(secret) } };
+  const connection = connectionTo(parseEndpoint(endpoint), secret);
 
   async function* generate(
     ...[request, signal]: Parameters<MainFunction["generate"]>
@@ -70,7 +70,7 @@ export function connectMain(endpoint: string, options: ConnectMainOptions): Main
     generate,
     finish: (generationId) => steer("/finish", { generationId }),
     provide: (ready) => steer("/replicas", ready),
-    close: () => agent.destroy(),
+    close: () => connection.agent.destroy(),
   };
 }
 
@@ -93,14 +93,23 @@ async function* readEvents(
   throw new Error("the answer ended early");
 }
 
-type Address = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+/** What all requests have in common. */
+interface Connection extends RequestOptions {
+  readonly agent: Agent;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
-function address(endpoint: Endpoint): Address {
-  return "path" in endpoint ? { socketPath: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+function connectionTo(endpoint: Endpoint, secret: string): Connection {
+  const headers = { authorization: authorisation(secret) };
+  if ("path" in endpoint) return { agent: new Agent({ keepAlive: true }), headers, socketPath: endpoint.path };
+  const { type, host, port } = endpoint;
+  const isSecure = type === "https";
+  const agent = new (isSecure ? HttpsAgent : Agent)({ keepAlive: true });
+  return { agent, headers, protocol: isSecure ? "https:" : "http:", host, port };
 }
 
 function post(
-  { headers, ...connection }: { agent: Agent; headers: Record<string, string> } & Address,
+  { headers, ...connection }: Connection,
   path: string,
   { body, signal }: { readonly body: object; readonly signal?: AbortSignal },
 ): Promise<IncomingMessage> {

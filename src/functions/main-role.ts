@@ -11,14 +11,14 @@ import { serveMain } from "./main-server.ts";
 import { MainService } from "./main-service.ts";
 import { checkMemory } from "./memory-limit.ts";
 import { ReplicaPool } from "./replica-pool.ts";
-import type { Serving } from "./serving.ts";
-import type { FunctionStart, MainProgram } from "./spec.ts";
+import type { ServeStart, Serving } from "./serving.ts";
+import type { MainProgram } from "./spec.ts";
 
 /** What reading an expert from the file takes for a moment. */
 const READ_BYTES = 16 * 2 ** 20;
 
 /** @throws FUNCTION_MEMORY_TOO_SMALL, MODEL_* */
-export async function startMain(native: Native, program: MainProgram, start: FunctionStart): Promise<Serving> {
+export async function startMain(native: Native, program: MainProgram, start: ServeStart): Promise<Serving> {
   const file = await openModel(program.model);
   const { contextLength, parallel, threads, numerics, device } = program;
   const needs = { contextLength, parallel, threads, numerics, experts: program.experts ?? undefined };

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { remoeError } from "../core/errors.ts";
+import type { HttpRoutes } from "../wire/http-routes.ts";
 import { authorisation, isAuthorised } from "./authorisation.ts";
 import { encodeEvent } from "./event-line.ts";
 import { listenAt } from "./listen-at.ts";
@@ -21,6 +22,8 @@ export interface MainServerOptions {
   readonly secret: string;
   /** Generations that may run at the same time. */
   readonly parallel: number;
+  /** What it answers beside these. */
+  readonly routes?: HttpRoutes | undefined;
 }
 
 export interface MainServer {
@@ -37,11 +40,12 @@ export interface MainServer {
  */
 export async function serveMain(
   service: Generations,
-  { listen, secret, parallel }: MainServerOptions,
+  { listen, secret, parallel, routes: others }: MainServerOptions,
 ): Promise<MainServer> {
   const turns = new Turns(parallel);
   const expected = authorisation(secret);
-  const routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
+  const routes: HttpRoutes = {
+    ...others,
     "GET /readyz": (_request, response) => void response.end("ok"),
     "POST /finish": (request, response) =>
       void steer<FinishRequest>(request, response, (body) => service.finish(body.generationId)),

@@ -4,9 +4,11 @@ import { controlStarter } from "./control-starter.ts";
 import { startExperts } from "./experts-role.ts";
 import { startMain } from "./main-role.ts";
 import { parentStarter } from "./parent-starter.ts";
+import { platformStarter } from "./platform-starter.ts";
 import { readStart } from "./read-start.ts";
-import type { Serving } from "./serving.ts";
+import type { ServeStart, Serving } from "./serving.ts";
 import type { FunctionStart, ReadyReport } from "./spec.ts";
+import type { Starter } from "./starter.ts";
 
 /**
  * The program of every function: start → ready → serve → drain → stop. It owns the process; native code runs on its
@@ -21,12 +23,17 @@ async function program(): Promise<void> {
   // From the first moment on: the first process of a container ignores what it does not handle.
   process.once("SIGTERM", () => void drain().then(() => process.exit(0)));
   const start = readStart(process.env);
-  const { control, secret } = start;
-  const starter = control === undefined ? parentStarter(start) : await controlStarter(control, secret);
-  await run(start).then(starter.ready, starter.failed);
+  const starter = await findStarter(start);
+  await run({ ...start, routes: starter.routes }).then(starter.ready, starter.failed);
 }
 
-async function run(start: FunctionStart): Promise<ReadyReport> {
+async function findStarter(start: FunctionStart): Promise<Starter> {
+  const { control, secret } = start;
+  if (control === undefined) return parentStarter(start);
+  return control === null ? platformStarter(start) : await controlStarter(control, secret);
+}
+
+async function run(start: ServeStart): Promise<ReadyReport> {
   const began = performance.now();
   const native = loadNative();
   const librariesLoaded = performance.now();
@@ -44,7 +51,7 @@ async function run(start: FunctionStart): Promise<ReadyReport> {
   };
 }
 
-function serve(native: Native, start: FunctionStart): Promise<Serving> {
+function serve(native: Native, start: ServeStart): Promise<Serving> {
   const { program } = start;
   if (program.role === "main") return startMain(native, program, start);
   if (program.role === "experts") return startExperts(native, program, start);

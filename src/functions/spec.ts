@@ -50,8 +50,11 @@ export interface FunctionStart {
   readonly secret: string;
   /** Wall-clock milliseconds at which the platform created the process. Defaults to what the process itself knows. */
   readonly spawnedAt?: number;
-  /** For functions whose starter is not their parent process. */
-  readonly control?: ControlStart;
+  /**
+   * For functions whose starter is not their parent process; `null`: it is a platform that looks at nothing but where they
+   * listen, which must be an `http:` endpoint.
+   */
+  readonly control?: ControlStart | null;
 }
 
 /** How a function and its starter hear of each other over a network. */

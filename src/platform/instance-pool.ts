@@ -22,7 +22,7 @@ export interface PlatformOptions {
   readonly schedule?: Schedule;
 }
 
-const DEFAULT_KEEP_ALIVE_MS = 10 * 60_000;
+export const DEFAULT_KEEP_ALIVE_MS = 10 * 60_000;
 /** An instance without leases has no work to finish. */
 const IDLE_STOP_MS = 5_000;
 const LONGEST_ID_NAME = 40;

@@ -51,6 +51,8 @@ export function createHttpServer(endpoint: Endpoint, context: ServerContext): Wi
 async function handle(request: IncomingMessage, response: ServerResponse, context: HttpContext): Promise<void> {
   response.on("error", () => {});
   if (request.method === "GET" && request.url === "/readyz") return refuse(response, 200);
+  const route = context.routes[`${request.method} ${request.url}`];
+  if (route !== undefined) return route(request, response);
   if (request.method !== CALL_METHOD || request.url !== CALL_PATH) return refuse(response, 404);
   const claims = authenticate(request, context);
   if (claims === null) return refuse(response, 401);

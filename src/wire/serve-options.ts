@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultPayloadLimit } from "./connect-options.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { HttpRoutes } from "./http-routes.ts";
 
 export interface ServeOptions {
   /** Shared by both ends. */
@@ -16,6 +17,8 @@ export interface ServeOptions {
   readonly clock?: Clock;
   /** For a peer to prove that it knows the secret. Default: 5,000. */
   readonly handshakeTimeoutMs?: number;
+  /** What else the function answers over HTTP. */
+  readonly routes?: HttpRoutes;
 }
 
 /** PEM. */
@@ -36,6 +39,7 @@ export function resolveServeOptions(options: ServeOptions, endpoint: Endpoint): 
     pollMs: DEFAULT_POLL_MS,
     clock: systemClock,
     handshakeTimeoutMs: 5_000,
+    routes: {},
     tls: undefined,
     ...options,
   };

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { System, SystemOptions } from "../../src/cli/system.ts";
 import { BUNDLED_MODEL } from "../../src/engine/testing/bundled-model.ts";
 import { POD, type Pod } from "../../src/kubernetes/kinds.ts";
@@ -14,6 +14,7 @@ import { buildImage } from "../../src/platform/docker/image.ts";
 import { packageRoot } from "../../src/platform/package-root.ts";
 import { type Answer, ask, questions, startSplit } from "../testing/split-system.ts";
 import { killContainer } from "./testing/kill-container.ts";
+import { MODEL_SERVER, startModelServer } from "./testing/start-model-server.ts";
 
 const test = await openTestCluster("system");
 const { missing, namespace } = test;
@@ -106,34 +107,11 @@ describe.skipIf(missing !== null)(`a model split over pods${missing === null ? "
 });
 
 describe.skipIf(missing !== null)("a model behind a URL", () => {
-  const SERVER = "model-server";
   const MODEL = basename(BUNDLED_MODEL);
 
-  /** A pod that serves the bundled model by ranges. → its address */
-  async function startServer(): Promise<string> {
-    const source = readFileSync(join(import.meta.dirname, "testing", "model-server.mjs"), "utf8");
-    const { tag: image } = await buildImage();
-    const command = ["/bin/node", "--input-type=module", "--eval", source];
-    const volumeMounts = [{ name: "models", mountPath: "/models", readOnly: true }];
-    await cluster.create<Pod>({
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: SERVER },
-      spec: {
-        containers: [{ name: "server", image, imagePullPolicy: "Never", command, volumeMounts }],
-        volumes: [{ name: "models", hostPath: { path: dirname(BUNDLED_MODEL) } }],
-        terminationGracePeriodSeconds: 0,
-      },
-    });
-    return await vi.waitFor(async () => {
-      const url = `http://${(await cluster.read(POD, SERVER))?.status?.podIP}:8080`;
-      await fetch(`${url}/served`);
-      return url;
-    }, 30_000);
-  }
-
   it("is fetched by each function as far as it needs it, and answers the same", async () => {
-    const url = await startServer();
+    const { tag } = await buildImage();
+    const url = await startModelServer(cluster, tag);
     const whole = await startSplit({});
     const expected = await ask(whole, question);
     await whole.stop(1_000);
@@ -144,7 +122,7 @@ describe.skipIf(missing !== null)("a model behind a URL", () => {
     expect((await ask(system, question)).tokens).toEqual(expected.tokens);
     const served = (await (await fetch(`${url}/served`)).json()) as Record<string, number>;
     await system.stop(5_000);
-    await cluster.remove(POD, SERVER);
+    await cluster.remove(POD, MODEL_SERVER);
     const shareOf = (role: string): number => (served[addresses.get(role) ?? ""] ?? 0) / statSync(BUNDLED_MODEL).size;
     // Half of the experts, which are 87 % of the file; everything else; header and samples for both.
     expect(shareOf("experts")).toBeGreaterThan(0.43);

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { KINDS } from "./known-kinds.ts";
+import { KINDS, type KnownKind } from "./known-kinds.ts";
 import { mergeApplied } from "./merge-applied.ts";
 import { ObjectStore, type StoredObject, type StoreEvent, StoreRefusal } from "./object-store.ts";
 
@@ -155,10 +155,11 @@ class Double {
   }
 
   #watch(path: string, query: URLSearchParams, response: ServerResponse): void {
+    const kind = kindIn(path);
     const past = this.store.since(Number(query.get("resourceVersion")));
     const tell = ({ type, object }: Pick<StoreEvent, "type" | "object">): void => {
       const isBelow = inNamespace(object, path).metadata.namespace === object.metadata.namespace;
-      if (!isBelow || object.kind !== kindIn(path) || !matches(object, query)) return;
+      if (!isBelow || !isOf(kind, object) || !matches(object, query)) return;
       response.write(`${JSON.stringify({ type, object })}\n`);
     };
     response.writeHead(200, { "content-type": "application/json" }).flushHeaders();
@@ -198,8 +199,12 @@ function matches({ metadata }: StoredObject, query: URLSearchParams): boolean {
 }
 
 /** The kind whose objects are all below a path. */
-function kindIn(path: string): string | undefined {
-  return KINDS.find(({ name }) => path.endsWith(`/${name}`))?.kind;
+function kindIn(path: string): KnownKind | undefined {
+  return KINDS.find(({ root, name }) => path.startsWith(`${root}/`) && path.endsWith(`/${name}`));
+}
+
+function isOf(known: KnownKind | undefined, { apiVersion, kind }: StoredObject): boolean {
+  return kind === known?.kind && known.root.endsWith(`/${apiVersion}`);
 }
 
 function send(response: ServerResponse, body: object): void {

@@ -1,4 +1,5 @@
-interface KnownKind {
+/** A kind of objects that the double has. */
+export interface KnownKind {
   /** Path of the group. */
   readonly root: string;
   /** Plural, in paths. */
@@ -12,6 +13,7 @@ export const KINDS: readonly KnownKind[] = [
   ...group("/api/v1", ["Pod", "ConfigMap", "Secret", "Service", "ServiceAccount", "Event"]),
   { root: "/api/v1", name: "namespaces", kind: "Namespace", namespaced: false },
   ...group("/apis/apps/v1", ["Deployment", "ReplicaSet", "ControllerRevision"]),
+  ...group("/apis/serving.knative.dev/v1", ["Service"]),
   ...group("/apis/coordination.k8s.io/v1", ["Lease"]),
   ...group("/apis/rbac.authorization.k8s.io/v1", ["Role", "RoleBinding"]),
   { root: "/apis/networking.k8s.io/v1", name: "networkpolicies", kind: "NetworkPolicy", namespaced: true },

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { FunctionStart, MainProgram } from "../../functions/spec.ts";
 import type { Pod } from "../../kubernetes/kinds.ts";
 import type { FunctionSpec } from "../platform.ts";
-import { type FunctionPodOptions, functionPod } from "./function-pod.ts";
+import type { FunctionObjectOptions } from "./function-object.ts";
+import { functionPod } from "./function-pod.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
 const EXPERTS: FunctionSpec = {
@@ -25,7 +26,7 @@ const MAIN_PROGRAM: MainProgram = {
   experts: null,
 };
 
-const OPTIONS: FunctionPodOptions = {
+const OPTIONS: FunctionObjectOptions = {
   name: "remoe-experts-0-5-1-abc",
   settings: { image: "remoe:1" },
   secretName: "keys",

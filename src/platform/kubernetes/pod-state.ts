@@ -1,5 +1,6 @@
 import type { Pod } from "../../kubernetes/kinds.ts";
 import { isTelling } from "../function-process.ts";
+import { say, type Words } from "./say.ts";
 
 /** What the API says of a function's pod. */
 export type PodState =
@@ -51,11 +52,6 @@ export function isUnschedulable(pod: Pod): boolean {
   return refusal(pod) !== undefined;
 }
 
-interface Words {
-  readonly reason?: string | undefined;
-  readonly message?: string | undefined;
-}
-
 interface Terminated extends Words {
   readonly exitCode: number;
   readonly signal?: number | undefined;
@@ -95,9 +91,4 @@ function whyWaiting(pod: Pod): string {
 /** What the scheduler says that finds no node. */
 function refusal({ status }: Pod): Words | undefined {
   return status?.conditions?.find(({ type, status: holds }) => type === "PodScheduled" && holds === "False");
-}
-
-function say(words: Words | undefined, otherwise: string): string {
-  const said = [words?.reason, words?.message].filter((part) => part !== undefined && part !== "");
-  return said.length === 0 ? otherwise : said.join(": ");
 }

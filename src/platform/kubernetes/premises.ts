@@ -1,11 +1,12 @@
 import { CONFIG_MAP, type ConfigMap, SECRET, type Secret } from "../../kubernetes/kinds.ts";
 import { commonLabels, GATEWAY_LABEL } from "../../kubernetes/labels.ts";
-import { type FunctionPodOptions, MODEL_TOKEN_KEY, type OwnerReference, SECRET_KEY } from "./function-pod.ts";
+import { MODEL_TOKEN_KEY, SECRET_KEY } from "./function-container.ts";
+import type { FunctionObjectOptions, OwnerReference } from "./function-object.ts";
 import type { KubernetesLauncherOptions } from "./kubernetes-launcher.ts";
 
-/** What the pods of one launcher share in the cluster. */
+/** What the functions of one launcher share in the cluster. */
 export interface Premises {
-  readonly forPods: Pick<FunctionPodOptions, "owner" | "secretName">;
+  readonly forFunctions: Pick<FunctionObjectOptions, "owner" | "secretName">;
   /** Removes what was made for it. */
   close(): Promise<void>;
 }
@@ -16,7 +17,7 @@ export async function openPremises(options: KubernetesLauncherOptions): Promise<
   const owner = gateway.type === "pod" ? podReference(gateway) : await makeOwner(options);
   const secretName = settings.secretName ?? (await makeSecret(options, owner));
   return {
-    forPods: { owner, secretName },
+    forFunctions: { owner, secretName },
     async close() {
       if (settings.secretName === undefined) await cluster.remove(SECRET, secretName);
       if (gateway.type === "outside") await cluster.remove(CONFIG_MAP, owner.name, { uid: owner.uid });

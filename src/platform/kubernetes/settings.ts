@@ -23,6 +23,8 @@ const modelVolume = z.strictObject({
 });
 
 const schema = z.strictObject({
+  /** What functions are: pods, the default, or Services of Knative. */
+  functions: z.enum(["pods", "knative-services"]).optional(),
   /** Defaults to that of the kubeconfig's context, or of the gateway's pod. */
   namespace: text.optional(),
   /** Holds Remoe's program of functions. */
@@ -47,7 +49,7 @@ const schema = z.strictObject({
   runtimeClassName: text.optional(),
   /** Name of the Lease by which gateways that share a history agree on who writes it. Without, a gateway has its own. */
   historyLease: text.optional(),
-  /** How long a pod may take until its container runs, in seconds. Defaults to 300. */
+  /** How long a pod may take until its container runs, a Service until it is ready, in seconds. Defaults to 300. */
   startTimeoutS: z.number().positive().optional(),
 });
 

@@ -12,6 +12,8 @@ export interface ConformanceOptions {
   readonly limits: Limits;
   /** What does enforce it in this test. Defaults to the same. */
   readonly enforcement?: Limits;
+  /** Whether it hears what a process ended with: its code, or too much memory. Defaults to true. */
+  readonly hearsEnds?: boolean;
   /** Names whatever is there that only a running platform may have: sockets, folders, groups, containers. */
   readonly leftovers: () => readonly string[] | Promise<readonly string[]>;
   /** Why the provider cannot be tried on this machine. */
@@ -28,7 +30,7 @@ const KEEP_ALIVE_MS = 60_000;
 export function describePlatform(
   name: string,
   createPlatform: (options: PlatformOptions) => Platform | Promise<Platform>,
-  { limits, enforcement = limits, leftovers, skipReason = null }: ConformanceOptions,
+  { limits, enforcement = limits, hearsEnds = true, leftovers, skipReason = null }: ConformanceOptions,
 ): void {
   const title = skipReason === null ? name : `${name} (${skipReason})`;
   describe.skipIf(skipReason !== null)(title, () => {
@@ -46,6 +48,8 @@ export function describePlatform(
       expect(await leftovers()).toEqual([]);
     });
 
+    const limited: FunctionSpec = standInSpec({ memoryMb: 160, vcpus: 0.25 });
+    const held = enforcement.memory !== "none";
     const pidOf = async ({ endpoint }: Lease): Promise<unknown> => await callStandIn(endpoint, "/pid");
 
     describe("acquire", () => {
@@ -152,13 +156,6 @@ export function describePlatform(
         expect(await lease.exited).toMatchObject({ reason: "stopped" });
         expect(platform.list()).toEqual([]);
       });
-
-      it("ends as crashed when the function exits by itself, with its exit code", async () => {
-        const lease = await platform.acquire(standInSpec());
-        await expect(callStandIn(lease.endpoint, "/exit?code=3")).rejects.toThrow();
-        expect(await lease.exited).toEqual({ reason: "crashed", description: expect.stringContaining("code 3") });
-        expect((await platform.acquire(standInSpec())).instanceId).not.toBe(lease.instanceId);
-      });
     });
 
     describe("a start that fails", () => {
@@ -168,14 +165,6 @@ export function describePlatform(
         await expect(acquired).rejects.toMatchObject({ code: "MODEL_NOT_FOUND", details: { path: "missing.gguf" } });
         expect(platform.list()).toEqual([]);
         expect(events).toEqual(["starting", "exited"]);
-      });
-
-      it("throws how the function ended, and its last words", async () => {
-        const acquired = platform.acquire(standInSpec({ start: { exitWith: 7 } }));
-        await expect(acquired).rejects.toMatchObject({
-          code: "FUNCTION_START_FAILED",
-          message: expect.stringMatching(/code 7.*I give up/),
-        });
       });
 
       it("is given up when nobody waits for it any more", async () => {
@@ -188,23 +177,7 @@ export function describePlatform(
     });
 
     describe("limits", () => {
-      const limited: FunctionSpec = standInSpec({ memoryMb: 160, vcpus: 0.25 });
-      const held = enforcement.memory !== "none";
       const visible = held && enforcement.memory !== "rlimit";
-
-      it.skipIf(!held)("end a function that takes too much memory (needs a means to limit it)", async () => {
-        const { endpoint, exited } = await platform.acquire(limited);
-        await expect(callStandIn(endpoint, "/allocate?mb=400")).rejects.toThrow();
-        expect(await exited).toEqual({ reason: "out-of-memory", description: expect.stringContaining("160 MiB") });
-      });
-
-      it.skipIf(!held)("end it at its start, with the numbers (needs a means to limit memory)", async () => {
-        const acquired = platform.acquire(standInSpec({ memoryMb: 160, start: { allocateMb: 400 } }));
-        await expect(acquired).rejects.toMatchObject({
-          code: "FUNCTION_OUT_OF_MEMORY",
-          details: { function: "experts", limitMb: 160, peakMb: expect.any(Number) },
-        });
-      });
 
       it.skipIf(!visible)("of memory can be seen by the function (needs control groups)", async () => {
         const { endpoint } = await platform.acquire(limited);
@@ -217,6 +190,41 @@ export function describePlatform(
         expect(spun.cpuMs / spun.wallMs).toBeLessThanOrEqual(0.6);
       });
     });
+
+    const describeEnds = (): void => {
+      it("is its exit code, when it exits by itself", async () => {
+        const lease = await platform.acquire(standInSpec());
+        await expect(callStandIn(lease.endpoint, "/exit?code=3")).rejects.toThrow();
+        expect(await lease.exited).toEqual({ reason: "crashed", description: expect.stringContaining("code 3") });
+        expect((await platform.acquire(standInSpec())).instanceId).not.toBe(lease.instanceId);
+      });
+
+      it("is that and its last words, when it could not start", async () => {
+        const acquired = platform.acquire(standInSpec({ start: { exitWith: 7 } }));
+        await expect(acquired).rejects.toMatchObject({
+          code: "FUNCTION_START_FAILED",
+          message: expect.stringMatching(/code 7.*I give up/),
+        });
+      });
+
+      it.skipIf(!held)("is too much memory (needs a means to limit it)", async () => {
+        const { endpoint, exited } = await platform.acquire(limited);
+        await expect(callStandIn(endpoint, "/allocate?mb=400")).rejects.toThrow();
+        expect(await exited).toEqual({ reason: "out-of-memory", description: expect.stringContaining("160 MiB") });
+      });
+
+      it.skipIf(!held)(
+        "is too much memory at its start, with the numbers (needs a means to limit memory)",
+        async () => {
+          const acquired = platform.acquire(standInSpec({ memoryMb: 160, start: { allocateMb: 400 } }));
+          await expect(acquired).rejects.toMatchObject({
+            code: "FUNCTION_OUT_OF_MEMORY",
+            details: { function: "experts", limitMb: 160, peakMb: expect.any(Number) },
+          });
+        },
+      );
+    };
+    if (hearsEnds) describe("what a function ended with", describeEnds);
 
     it("close ends what runs, what idles and what starts, and then refuses", async () => {
       const leases = [await platform.acquire(standInSpec()), await platform.acquire(standInSpec())];

@@ -14,12 +14,20 @@ const {
   memoryMb,
 } = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}");
 const { failWith, exitWith, allocateMb, hang, say } = program.standIn;
+/** What it told its starter. */
+let told = {};
 /** Kept, so that it counts. */
 const memory = [];
 
 const routes = {
   "/pid": () => process.pid,
-  "/start": () => ({ memoryMb, constrainedMb: process.constrainedMemory() / 2 ** 20, environment: { ...process.env } }),
+  "/readyz": () => "ok",
+  "/start": () => ({
+    ...told,
+    memoryMb,
+    constrainedMb: process.constrainedMemory() / 2 ** 20,
+    environment: { ...process.env },
+  }),
   "/allocate": (query) => allocate(Number(query.get("mb"))),
   "/exit": (query) => process.exit(Number(query.get("code"))),
   "/spin": (query) => spin(Number(query.get("ms"))),
@@ -48,14 +56,14 @@ async function serve() {
   return await listenAt(server, listen);
 }
 
-/** `unix:/path` or `tcp://host:port`, port 0 for any */
+/** `unix:/path`, `tcp://host:port` or `http://host:port`, port 0 for any */
 function listenAt(server, endpoint) {
-  const { hostname: host, port } = new URL(endpoint);
+  const { protocol, hostname: host, port } = new URL(endpoint);
   const address = endpoint.startsWith("unix:")
     ? { path: endpoint.slice("unix:".length) }
     : { host, port: Number(port) };
   return new Promise((resolve) => {
-    server.listen(address, () => resolve(address.path ? endpoint : `tcp://${host}:${server.address().port}`));
+    server.listen(address, () => resolve(address.path ? endpoint : `${protocol}//${host}:${server.address().port}`));
   });
 }
 
@@ -89,8 +97,24 @@ async function openGateway() {
   };
 }
 
+/** Nobody but who asks for `/start`. */
+function openPlatform() {
+  return {
+    ready() {},
+    failed(report) {
+      process.stderr.write(`${JSON.stringify(report)}\n`);
+      process.exit(1);
+    },
+  };
+}
+
+async function openStarter() {
+  if (control === undefined) return openParent();
+  return control === null ? openPlatform() : await openGateway();
+}
+
 process.once("SIGTERM", () => process.exit(0));
-const starter = control === undefined ? openParent() : await openGateway();
+const starter = await openStarter();
 if (say !== undefined) process.stdout.write(`${say}\n`);
 if (allocateMb !== undefined) allocate(allocateMb);
 if (exitWith !== undefined) {
@@ -99,7 +123,10 @@ if (exitWith !== undefined) {
 }
 if (failWith !== undefined) {
   starter.failed({ type: "failed", error: failWith });
-} else if (hang !== true) {
+} else if (hang === true) {
+  setInterval(() => {}, 2 ** 30); // Else there would be nothing left to do.
+} else {
   const coldStart = { processMs: bootedAt - spawnedAt, librariesMs: 0, weightsMs: 0 };
-  starter.ready({ type: "ready", endpoint: await serve(), coldStart, weightBytes: 0 });
+  told = { type: "ready", endpoint: await serve(), coldStart, weightBytes: 0 };
+  starter.ready(told);
 }

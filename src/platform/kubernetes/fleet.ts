@@ -1,32 +1,33 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isRemoeError } from "../../core/errors.ts";
 import type { Change, Cluster, Labels, Watch } from "../../kubernetes/cluster.ts";
-import { POD, type Pod } from "../../kubernetes/kinds.ts";
+import type { Kind, KubernetesObject } from "../../kubernetes/kinds.ts";
 
-/** Between attempts to remove a pod while the API does not answer. */
+/** Between attempts to remove an object while the API does not answer. */
 const REMOVAL_PAUSE_MS = 1_000;
-/** Given to pods that nobody knows any more. */
+/** Given to those that nobody knows any more. */
 const STRAY_GRACE_S = 1;
 
-type Listener = (change: Change<Pod>) => void;
+type Listener<T> = (change: Change<T>) => void;
 
-export interface PodFleetOptions {
+export interface FleetOptions<T extends KubernetesObject> {
+  readonly kind: Kind<T>;
   /** That all of them have, and no others. */
   readonly labels: Labels;
   /** Hears when the watch cannot go on for the moment. */
   readonly onTrouble: (text: string) => void;
 }
 
-/** The pods of one gateway: one watch tells each of them what becomes of it. */
-export class PodFleet {
+/** The functions of one gateway, each an object of one kind: one watch tells each of them what becomes of it. */
+export class Fleet<T extends KubernetesObject> {
   readonly #cluster: Cluster;
-  readonly #options: PodFleetOptions;
-  /** By the pods' names. */
-  readonly #listeners = new Map<string, Listener>();
+  readonly #options: FleetOptions<T>;
+  /** By the objects' names. */
+  readonly #listeners = new Map<string, Listener<T>>();
   readonly #closing = new AbortController();
   #watch: Watch | null = null;
 
-  constructor(cluster: Cluster, options: PodFleetOptions) {
+  constructor(cluster: Cluster, options: FleetOptions<T>) {
     this.#cluster = cluster;
     this.#options = options;
   }
@@ -36,10 +37,10 @@ export class PodFleet {
     return this.#closing.signal;
   }
 
-  /** Pods with these labels that an earlier process left are removed from now on. @throws KUBERNETES_* */
+  /** Objects with these labels that an earlier process left are removed from now on. @throws KUBERNETES_* */
   async open(): Promise<void> {
-    const { labels, onTrouble } = this.#options;
-    this.#watch = this.#cluster.watch(POD, {
+    const { kind, labels, onTrouble } = this.#options;
+    this.#watch = this.#cluster.watch(kind, {
       labels,
       onChange: (change) => this.#hear(change),
       onTrouble: ({ message }) => onTrouble(message),
@@ -47,24 +48,24 @@ export class PodFleet {
     await this.#watch.ready;
   }
 
-  /** @param listener hears of the pod until it is gone. @throws KUBERNETES_* */
-  async create(pod: Pod, listener: Listener): Promise<void> {
-    const name = nameOf(pod);
+  /** @param listener hears of the object until it is gone. @throws KUBERNETES_* */
+  async create(object: T, listener: Listener<T>): Promise<void> {
+    const name = nameOf(object);
     this.#listeners.set(name, listener);
     try {
-      await this.#cluster.create(pod);
+      await this.#cluster.create(object);
     } catch (error) {
-      // If it was made after all, the watch finds a pod that nobody knows.
+      // If it was made after all, the watch finds an object that nobody knows.
       this.#listeners.delete(name);
       throw error;
     }
   }
 
-  /** Asks for a pod's end, until the API has heard it. @throws KUBERNETES_REFUSED */
+  /** Asks for an object's end, until the API has heard it. @throws KUBERNETES_REFUSED */
   async remove(name: string, graceS: number): Promise<void> {
     while (!this.closing.aborted) {
       try {
-        return await this.#cluster.remove(POD, name, { graceS });
+        return await this.#cluster.remove(this.#options.kind, name, { graceS });
       } catch (error) {
         if (!isRemoeError(error) || error.code !== "KUBERNETES_UNREACHABLE") throw error;
         await delay(REMOVAL_PAUSE_MS, undefined, { ref: false });
@@ -77,7 +78,7 @@ export class PodFleet {
     this.#watch?.close();
   }
 
-  #hear(change: Change<Pod>): void {
+  #hear(change: Change<T>): void {
     const { type, object } = change;
     const name = nameOf(object);
     const listener = this.#listeners.get(name);
@@ -87,10 +88,10 @@ export class PodFleet {
   }
 }
 
-function nameOf({ metadata }: Pod): string {
+function nameOf({ metadata }: KubernetesObject): string {
   return metadata?.name ?? "";
 }
 
-function isLeaving({ metadata }: Pod): boolean {
+function isLeaving({ metadata }: KubernetesObject): boolean {
   return metadata?.deletionTimestamp !== undefined;
 }
