@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "../../kubernetes/cluster.ts";
-import { CONFIG_MAP, type Kind, POD, SECRET } from "../../kubernetes/kinds.ts";
+import { CONFIG_MAP, POD, SECRET } from "../../kubernetes/kinds.ts";
 import { KNATIVE_SERVICE, type KnativeService } from "../../kubernetes/knative-service.ts";
 import { openCluster } from "../../kubernetes/open-cluster.ts";
 import { type ApiDouble, startApiDouble } from "../../kubernetes/testing/api-double.ts";
+import { listStaying } from "../../kubernetes/testing/list-staying.ts";
 import { createPlatform } from "../instance-pool.ts";
 import type { Launcher } from "../launcher.ts";
 import { readCgroupFacts } from "../local/find-cgroup.ts";
@@ -49,14 +50,7 @@ const startLauncher = (options: Partial<KubernetesLauncherOptions> = {}): Promis
     ...options,
   });
 
-/** Whatever is not on its way out. */
-async function leftovers(): Promise<readonly string[]> {
-  const kinds: readonly Kind[] = [KNATIVE_SERVICE, POD, CONFIG_MAP, SECRET];
-  const objects = (await Promise.all(kinds.map((kind) => cluster.list(kind)))).flat();
-  return objects.flatMap(({ kind, metadata }) =>
-    metadata?.deletionTimestamp === undefined ? [`${kind} ${metadata?.name}`] : [],
-  );
-}
+const leftovers = (): Promise<readonly string[]> => listStaying(cluster, [KNATIVE_SERVICE, POD, CONFIG_MAP, SECRET]);
 
 /** Resource limits end a process without the word that a kubelet has for it. */
 const enforcement: Limits = limiter.limits.memory === "rlimit" ? { memory: "none", cpu: "none" } : limiter.limits;

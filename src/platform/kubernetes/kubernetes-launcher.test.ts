@@ -3,6 +3,7 @@ import type { Cluster } from "../../kubernetes/cluster.ts";
 import { CONFIG_MAP, POD, type Pod, SECRET } from "../../kubernetes/kinds.ts";
 import { openCluster } from "../../kubernetes/open-cluster.ts";
 import { type ApiDouble, startApiDouble } from "../../kubernetes/testing/api-double.ts";
+import { listStaying } from "../../kubernetes/testing/list-staying.ts";
 import { createPlatform } from "../instance-pool.ts";
 import type { Launcher } from "../launcher.ts";
 import { readCgroupFacts } from "../local/find-cgroup.ts";
@@ -43,14 +44,7 @@ const startLauncher = (options: Partial<KubernetesLauncherOptions> = {}): Promis
     ...options,
   });
 
-/** Whatever is not on its way out. */
-async function leftovers(): Promise<readonly string[]> {
-  const kinds = [POD, CONFIG_MAP, SECRET];
-  const objects = (await Promise.all(kinds.map((kind) => cluster.list(kind)))).flat();
-  return objects.flatMap(({ kind, metadata }) =>
-    metadata?.deletionTimestamp === undefined ? [`${kind} ${metadata?.name}`] : [],
-  );
-}
+const leftovers = (): Promise<readonly string[]> => listStaying(cluster, [POD, CONFIG_MAP, SECRET]);
 
 /** Resource limits end a process without the word that a kubelet has for it. */
 const enforcement: Limits = limiter.limits.memory === "rlimit" ? { memory: "none", cpu: "none" } : limiter.limits;
