@@ -96,11 +96,8 @@ class Candidate implements Leadership {
   /** → whether the lease is this candidate's now. @throws KUBERNETES_REFUSED when another one was faster */
   async #claim(): Promise<boolean> {
     const { cluster, lease: name, identity, clock } = this.#options;
-    const lease = await cluster.read(LEASE, name);
-    if (lease === null) {
-      await cluster.create(this.#object({}));
-      return true;
-    }
+    // Made without a holder: fields that are not applied from the first cannot be taken back by applying without them.
+    const lease = (await cluster.read(LEASE, name)) ?? (await cluster.create(this.#object({ holder: null })));
     const version = lease.metadata?.resourceVersion;
     const seen = this.#seen !== null && this.#seen.version === version ? this.#seen : { version, at: clock() };
     this.#seen = seen;

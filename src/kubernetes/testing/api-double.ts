@@ -129,6 +129,10 @@ class Double {
   #apply({ path, query, body }: Asked): object {
     const applied = parseObject(body);
     const current = this.store.get(path);
+    const { resourceVersion = current?.metadata.resourceVersion } = applied.metadata;
+    if (resourceVersion !== current?.metadata.resourceVersion) {
+      throw new StoreRefusal(409, "the object has been modified");
+    }
     const merged = mergeApplied(current ?? {}, this.#applied.get(path), applied) as StoredObject;
     if (query.get("dryRun") === "All") return merged;
     this.#applied.set(path, applied);

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Change, Cluster, Watch } from "../cluster.ts";
-import { CONFIG_MAP, type ConfigMap } from "../kinds.ts";
+import { CONFIG_MAP, type ConfigMap, LEASE, type Lease } from "../kinds.ts";
+import { runForLeadership } from "../leadership.ts";
+
+/** A candidate has a turn every two seconds. */
+const TIMING = { timeout: 20_000, interval: 50 };
 
 export interface ContractOptions {
   /** Why there is no such cluster here. */
@@ -30,6 +34,43 @@ export function describeCluster(
       cluster = await open();
     });
     afterAll(() => cluster.close());
+
+    describe("leadership", () => {
+      it("goes from one candidate to the next when it is resigned, and never to two that ask at the same time", async () => {
+        const run = (identity: string) => runForLeadership({ cluster, lease: "history", identity, labels: {} });
+        const candidates = [run("a"), run("b")];
+        const leaders = () => candidates.filter(({ isLeader }) => isLeader);
+        await vi.waitUntil(() => leaders().length === 1, TIMING);
+        const [first] = leaders();
+        await first?.resign();
+        await vi.waitUntil(() => leaders().length === 1, TIMING);
+        expect(leaders()).not.toContain(first);
+        const [second] = leaders();
+        const lease = await cluster.read(LEASE, "history");
+        expect(lease?.spec).toMatchObject({
+          holderIdentity: candidates[0] === second ? "a" : "b",
+          leaseTransitions: 2,
+        });
+        await Promise.all(candidates.map((candidate) => candidate.resign()));
+        expect((await cluster.read(LEASE, "history"))?.spec?.holderIdentity).toBeUndefined();
+        await cluster.remove(LEASE, "history");
+      });
+
+      it("cannot be taken by a claim that rests on an older state", async () => {
+        const lease = { apiVersion: LEASE.apiVersion, kind: LEASE.kind, metadata: { name: "contested" } };
+        const { metadata } = await cluster.create<Lease>({ ...lease, spec: { holderIdentity: "a" } });
+        const claim = (holderIdentity: string): Promise<Lease> =>
+          cluster.apply<Lease>({
+            ...lease,
+            metadata: { name: "contested", resourceVersion: metadata?.resourceVersion },
+            spec: { holderIdentity },
+          });
+        await claim("b");
+        await expect(claim("c")).rejects.toMatchObject({ code: "KUBERNETES_REFUSED", details: { status: 409 } });
+        expect((await cluster.read(LEASE, "contested"))?.spec?.holderIdentity).toBe("b");
+        await cluster.remove(LEASE, "contested");
+      });
+    });
 
     describe("objects", () => {
       it("are created in the default namespace, and read as they were created", async () => {
