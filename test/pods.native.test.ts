@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { startSystem } from "../src/cli/system.ts";
 import { BUNDLED_MODEL } from "../src/engine/testing/bundled-model.ts";
 import type { Cluster } from "../src/kubernetes/cluster.ts";
+import { CONFIG_MAP, POD, SECRET } from "../src/kubernetes/kinds.ts";
 import { openCluster } from "../src/kubernetes/open-cluster.ts";
 import { type ApiDouble, startApiDouble } from "../src/kubernetes/testing/api-double.ts";
+import { listStaying } from "../src/kubernetes/testing/list-staying.ts";
 import { createKubernetesLauncher } from "../src/platform/kubernetes/kubernetes-launcher.ts";
 import { startKubelet } from "../src/platform/kubernetes/testing/process-kubelet.ts";
 import type { Launcher } from "../src/platform/launcher.ts";
@@ -47,6 +52,19 @@ describe.runIf(process.platform === "linux")("Remoe's own functions as pods (nee
     expect(Math.min(coldStart.processMs, coldStart.librariesMs, coldStart.weightsMs)).toBeGreaterThan(0);
     await stop(5_000);
     expect(await exited).toMatchObject({ reason: "stopped" });
+  });
+
+  it("leave nothing of a system that is told to run what it cannot", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "remoe-test-"));
+    const kubernetesSettings = join(folder, "kubernetes.json");
+    writeFileSync(kubernetesSettings, JSON.stringify({ image: IMAGE }));
+    vi.stubEnv("KUBECONFIG", double.kubeconfig);
+    const before = await listStaying(cluster, [POD, CONFIG_MAP, SECRET]);
+    const started = startSystem({ platform: "kubernetes", kubernetesSettings, plan: { file: "/nowhere/plan.json" } });
+    await expect(started).rejects.toMatchObject({ code: "PLAN_INVALID" });
+    expect(await listStaying(cluster, [POD, CONFIG_MAP, SECRET])).toEqual(before);
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
   });
 
   it("leave their own error where the API finds it", async () => {

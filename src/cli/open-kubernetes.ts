@@ -50,6 +50,9 @@ export async function openKubernetes(options: OpenKubernetesOptions): Promise<Op
     modelToken: process.env["REMOE_MODEL_TOKEN"],
     onTrouble: (text) => process.stderr.write(`warning: ${text}\n`),
     environment: { [CPU_LIBRARY_VARIABLE]: cpuLibraryFinding(findInstallation()) },
+  }).catch((error: unknown) => {
+    cluster.close();
+    throw error;
   });
   const turns = await takeTurns(cluster, settings, owner);
   const release = async (): Promise<void> => {

@@ -80,14 +80,6 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
   });
   const closing = new AbortController();
   const signal = asked === undefined ? closing.signal : AbortSignal.any([asked, closing.signal]);
-  const deployments = new Deployments({
-    platform,
-    program,
-    connect: connectMains(secret, clock),
-    rows,
-    rounding: priceBook.rounding,
-    gpuMemoryMb: deviceMemoryMb(file, program),
-  });
   let opened: OpenLearning | null = null;
   const stop = async (deadlineMs: number): Promise<void> => {
     closing.abort(remoeError("SHUTTING_DOWN", { retryAfterS: 1 }));
@@ -95,8 +87,16 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
     await opened?.close();
     await release();
   };
-  const placing = placeExperts(options, { file, program, priceBook, deployments, admission, signal });
   try {
+    const deployments = new Deployments({
+      platform,
+      program,
+      connect: connectMains(secret, clock),
+      rows,
+      rounding: priceBook.rounding,
+      gpuMemoryMb: deviceMemoryMb(file, program),
+    });
+    const placing = placeExperts(options, { file, program, priceBook, deployments, admission, signal });
     if (options.history !== undefined) opened = await openLearning(file, { ...options.history, turns }, signal);
     const modelId = options.alias ?? (options.model === undefined ? BUNDLED_NAME : modelStem(file.path));
     const model = readServedModel(file, modelId, program.contextLength);

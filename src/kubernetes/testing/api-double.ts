@@ -17,6 +17,8 @@ export interface Fault {
   readonly headers?: Readonly<Record<string, string>>;
   /** Only such requests, e.g. `POST`. */
   readonly method?: string;
+  /** Only such paths, e.g. `/secrets`. */
+  readonly path?: string;
 }
 
 /** A server that speaks as much of the Kubernetes API as Remoe uses. */
@@ -82,7 +84,7 @@ class Double {
   readonly store = new ObjectStore();
   readonly requests: string[] = [];
   readonly logs = new Map<string, string>();
-  faults: { times: number; readonly answer: number | "reset"; headers?: Fault["headers"]; method?: string }[] = [];
+  faults: (Omit<Fault, "times"> & { times: number })[] = [];
   /** What was applied to an object, by its path. */
   readonly #applied = new Map<string, unknown>();
 
@@ -93,7 +95,7 @@ class Double {
     const body = await text(request);
     try {
       if (headers.authorization !== `Bearer ${TOKEN}`) throw new StoreRefusal(401, "Unauthorized");
-      if (this.#failed(method, response)) return;
+      if (this.#failed(method, request.url ?? "", response)) return;
       if (query.get("watch") === "true") this.#watch(path, query, response);
       else if (path.endsWith("/log")) response.end(this.logs.get(path.split("/").at(-2) ?? ""));
       else send(response, this.#act(method, { path, query, body }));
@@ -103,8 +105,10 @@ class Double {
     }
   }
 
-  #failed(method: string, response: ServerResponse): boolean {
-    const fault = this.faults.find((its) => its.times > 0 && (its.method ?? method) === method);
+  #failed(method: string, url: string, response: ServerResponse): boolean {
+    const fault = this.faults.find(
+      (its) => its.times > 0 && (its.method ?? method) === method && url.includes(its.path ?? ""),
+    );
     if (fault === undefined) return false;
     fault.times -= 1;
     if (fault.answer === "reset") response.destroy();

@@ -191,6 +191,12 @@ describe.runIf(isLinux)("a launcher", () => {
     await earlier.close();
   });
 
+  it("that may not make what it needs leaves nothing behind", async () => {
+    double.fail({ times: 1, answer: 403, method: "PATCH", path: "/secrets" });
+    await expect(startLauncher()).rejects.toMatchObject({ code: "KUBERNETES_REFUSED" });
+    expect(await leftovers()).toEqual([]);
+  });
+
   it("in a pod makes functions that this pod owns, and no object for that", async () => {
     const owner = { type: "pod", name: "gateway-1", uid: "11111111-2222-3333-4444-555555555555" } as const;
     const launcher = await startLauncher({ owner, settings: { image: IMAGE, secretName: "keys" } });

@@ -15,14 +15,22 @@ export interface Premises {
 export async function openPremises(options: KubernetesLauncherOptions): Promise<Premises> {
   const { cluster, owner: gateway, settings } = options;
   const owner = gateway.type === "pod" ? podReference(gateway) : await makeOwner(options);
-  const secretName = settings.secretName ?? (await makeSecret(options, owner));
-  return {
-    forFunctions: { owner, secretName },
-    async close() {
-      if (settings.secretName === undefined) await cluster.remove(SECRET, secretName);
-      if (gateway.type === "outside") await cluster.remove(CONFIG_MAP, owner.name, { uid: owner.uid });
-    },
+  const disown = async (): Promise<void> => {
+    if (gateway.type === "outside") await cluster.remove(CONFIG_MAP, owner.name, { uid: owner.uid });
   };
+  try {
+    const secretName = settings.secretName ?? (await makeSecret(options, owner));
+    return {
+      forFunctions: { owner, secretName },
+      async close() {
+        if (settings.secretName === undefined) await cluster.remove(SECRET, secretName);
+        await disown();
+      },
+    };
+  } catch (error) {
+    await disown();
+    throw error;
+  }
 }
 
 function podReference({ name, uid }: { readonly name: string; readonly uid: string }): OwnerReference {
