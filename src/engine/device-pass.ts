@@ -109,22 +109,19 @@ export class DevicePass implements Disposable {
     await dispatchExperts(
       this.#runtime,
       { layer, kernel, inputs, weights, outputs, chosen },
-      { remote, local: (isHere) => this.#runLocal(layer, kernel, { chosen, isHere }) },
+      { remote, local: (isHere, isAlone) => this.#runLocal(layer, kernel, { chosen, isHere, isAlone }) },
     );
     this.#io.upload("rows", outputs.subarray(0, hidden * k * rows));
     if (remote !== undefined) this.#io.upload("weights", ownWeights);
   }
 
-  #runLocal(
-    layer: number,
-    kernel: ExpertKernel,
-    { chosen, isHere }: { chosen: Int32Array; isHere: (expert: number) => boolean },
-  ): void | Promise<void> {
+  #runLocal(layer: number, kernel: ExpertKernel, { chosen, isHere, isAlone }: LocalWork): void | Promise<void> {
     if (kernel === "decode") return this.#single.run(layer, chosen);
+    const lanes = isAlone ? this.#lanes : this.#lanes.beside;
     const { hyper, bank } = this.#runtime;
     const rows = routeRows(chosen, hyper.expertsPerToken, isHere);
     const { input, rows: output } = this.#host.tensors;
-    return this.#grouped.run({ kernel, rows, input, output, holder: bank.holderIn(layer) }, this.#lanes);
+    return this.#grouped.run({ kernel, rows, input, output, holder: bank.holderIn(layer) }, lanes);
   }
 
   #downloadChosen(name: "sort" | "unusedSort", rows: number): Int32Array {
@@ -242,4 +239,11 @@ function inputsAndResults({ hyper }: Runtime, { tokens, span }: PassShape) {
 function hostCopies({ hyper }: Runtime, { tokens }: PassShape) {
   const { hidden, expertsPerToken: k } = hyper;
   return { input: f32(hidden, tokens), weights: f32(k, tokens), rows: f32(hidden, k * tokens) };
+}
+
+/** A layer's rows, of which some are here. */
+interface LocalWork {
+  readonly chosen: Int32Array;
+  readonly isHere: (expert: number) => boolean;
+  readonly isAlone: boolean;
 }

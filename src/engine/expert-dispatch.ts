@@ -7,8 +7,8 @@ export interface ExpertWork extends Omit<RemoteCall, "rows"> {
 }
 
 interface ExpertWorkers extends Pick<PassOptions, "remote"> {
-  /** Computes the rows of the experts that are here. */
-  readonly local: (isHere: (expert: number) => boolean) => void | Promise<void>;
+  /** Computes the rows of the experts that are here; `isAlone`: nothing has to leave or come meanwhile. */
+  readonly local: (isHere: (expert: number) => boolean, isAlone: boolean) => void | Promise<void>;
 }
 
 /**
@@ -22,7 +22,7 @@ export function dispatchExperts(
 ): void | Promise<void> {
   const isHere = whoIsHere(runtime, work.layer);
   const elsewhere = sendElsewhere(runtime, work, remote);
-  return elsewhere === null ? local(isHere) : bothEnd(elsewhere, async () => local(isHere));
+  return elsewhere === null ? local(isHere, true) : bothEnd(elsewhere, async () => local(isHere, false));
 }
 
 type Holder = Pick<Runtime, "bank" | "hyper">;

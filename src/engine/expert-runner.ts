@@ -4,7 +4,7 @@ import { i32, i64, NamedTensors } from "../ggml/named-tensors.ts";
 import type { Tensor } from "../ggml/signatures.ts";
 import type { HyperParameters, Transformer } from "../model/architecture.ts";
 import type { ExpertHolder, LayerExperts } from "./expert-bank.ts";
-import type { Lanes, LaneTask } from "./lanes.ts";
+import type { LaneTask, TaskRunner } from "./lanes.ts";
 import { balanceGroups, type ExpertGroup, groupByExpert, type RoutedRows } from "./routing.ts";
 import { ROW_TILE } from "./row-tiles.ts";
 import type { ExpertKernel } from "./runtime.ts";
@@ -49,7 +49,7 @@ export class ExpertRunner implements Disposable {
     this.#lists = new NamedTensors(native, host, rowLists(transformer.hyper, maxTokens));
   }
 
-  async run(batch: ExpertBatch, lanes: Lanes): Promise<void> {
+  async run(batch: ExpertBatch, lanes: TaskRunner): Promise<void> {
     if (batch.rows.count === 0) return;
     await lanes.run(
       batch.kernel === "decode" ? this.#rowTasks(batch, lanes.count) : this.#groupTasks(batch, lanes.count),

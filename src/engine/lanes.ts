@@ -10,6 +10,12 @@ export interface LaneTask {
   build(g: GraphBuilder): void;
 }
 
+/** Computes the tasks of a stage, in so many parts at a time. */
+export interface TaskRunner {
+  readonly count: number;
+  run(tasks: readonly LaneTask[]): Promise<void>;
+}
+
 interface Lane {
   readonly backend: CpuBackend;
   readonly allocator: GraphAllocator;
@@ -19,8 +25,13 @@ interface Lane {
  * Threads that each compute one graph of a stage. Nothing waits at a barrier between operations, so a core that the
  * machine lends to somebody else holds up one graph, once.
  */
-export class Lanes implements Disposable {
+export class Lanes implements TaskRunner, Disposable {
   readonly count: number;
+  /**
+   * The same lanes, while the JavaScript thread has bytes to move: a call's inputs are more than the kernel takes at once,
+   * and would wait for the end of a stage in which that thread computes.
+   */
+  readonly beside: TaskRunner;
   readonly #native: Native;
   readonly #lanes: readonly Lane[];
 
@@ -31,6 +42,7 @@ export class Lanes implements Disposable {
       const backend = new CpuBackend(native, 1);
       return { backend, allocator: native.ggml.ggml_gallocr_new(backend.bufferType) };
     });
+    this.beside = { count: threads, run: (tasks) => this.#runElsewhere(this.#shares(tasks)) };
   }
 
   /**
@@ -39,17 +51,28 @@ export class Lanes implements Disposable {
    * How tasks are spread does not change a bit.
    */
   async run(tasks: readonly LaneTask[]): Promise<void> {
-    const [first = [], ...others] = this.#lanes.map((_, i) => tasks.filter((__, t) => t % this.count === i));
-    const pending = others.flatMap((own, i) => {
-      const lane = this.#lanes[i + 1];
-      return own.length === 0 || lane === undefined ? [] : [this.#computeElsewhere(lane, own)];
-    });
+    const [first = [], ...others] = this.#shares(tasks);
+    const pending = this.#runElsewhere([[], ...others]);
     const [here] = this.#lanes;
     if (here !== undefined && first.length > 0) {
       using g = this.#build(here, first);
       here.backend.compute(g.graph);
     }
-    await Promise.all(pending);
+    await pending;
+  }
+
+  /** Each lane's tasks. */
+  #shares(tasks: readonly LaneTask[]): LaneTask[][] {
+    return this.#lanes.map((_, i) => tasks.filter((__, t) => t % this.count === i));
+  }
+
+  async #runElsewhere(shares: readonly (readonly LaneTask[])[]): Promise<void> {
+    await Promise.all(
+      this.#lanes.map(async (lane, i) => {
+        const own = shares[i] ?? [];
+        if (own.length > 0) await this.#computeElsewhere(lane, own);
+      }),
+    );
   }
 
   async #computeElsewhere(lane: Lane, tasks: readonly LaneTask[]): Promise<void> {

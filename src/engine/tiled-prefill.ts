@@ -259,11 +259,12 @@ export class TiledPrefill implements Disposable {
     const chosen = this.#chosen(0, tokens);
     observe?.(layer, chosen);
     const { input: inputs, expertRows: outputs, weights } = views;
-    const local = async (isHere: (expert: number) => boolean): Promise<void> => {
-      await this.#lanes.run(this.#sharedTasks(layer, tiles));
+    const local = async (isHere: (expert: number) => boolean, isAlone: boolean): Promise<void> => {
+      const lanes = isAlone ? this.#lanes : this.#lanes.beside;
+      await lanes.run(this.#sharedTasks(layer, tiles));
       const rows = routeRows(chosen, hyper.expertsPerToken, isHere);
       const batch = { kernel, rows, input: tensors.input, output: tensors.expertRows };
-      await this.#experts.run({ ...batch, holder: bank.holderIn(layer) }, this.#lanes);
+      await this.#experts.run({ ...batch, holder: bank.holderIn(layer) }, lanes);
     };
     return dispatchExperts(this.#runtime, { layer, kernel, inputs, weights, outputs, chosen }, { remote, local });
   }
