@@ -3,14 +3,13 @@ import type { Learning } from "../src/gateway/learning.ts";
 import { type ProblemBase, toProblem } from "../src/gateway/request-problem.ts";
 import type { HistoryRecord } from "../src/history/record.ts";
 import { toDemand } from "../src/planner/demand.ts";
-import { bothKinds } from "../src/planner/plan-kind.ts";
 import type { ModelSizes, PlanningProblem } from "../src/planner/problem.ts";
 import { toActivationMatrix } from "../src/predictor/activation-matrix.ts";
 
 /** What there is to decide for a prompt before it runs, as the gateway sees it. */
 export async function forecast(base: ProblemBase, tokens: readonly number[], { learning, maxTokens }: ForecastOptions) {
   const query = { promptTokens: tokens.length, maxTokens, expectation: await learning.expect("forecast", tokens) };
-  return toProblem(base, query, bothKinds(base.profile.spread));
+  return toProblem(base, query, base.profile.spread);
 }
 
 export interface ForecastOptions {
@@ -49,7 +48,7 @@ export function commonProblem(
     },
     demand: toDemand(toActivationMatrix(sumCounts(records.map(({ prefill }) => prefill)), sizes), samples, sizes),
     isCold: false,
-    margin: bothKinds(profile.spread),
+    margin: profile.spread,
   };
 }
 

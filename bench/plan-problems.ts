@@ -1,6 +1,5 @@
 import { PRICE_BOOKS } from "../src/ledger/price-books.ts";
 import { evaluate, splitDevices } from "../src/planner/evaluate.ts";
-import { bothKinds } from "../src/planner/plan-kind.ts";
 import type { Demand, ModelSizes, PlanningProblem, Slo, Specs, Workload } from "../src/planner/problem.ts";
 import { DEVICES, HOSTS } from "../src/profile/modelled/hardware.ts";
 import type { ModelShape } from "../src/profile/modelled/model-shape.ts";
@@ -52,7 +51,7 @@ export function planningProblems({ shape, setting, specs, slack, demands }: Prob
       demand,
       slo: { ttftMs: null, tpotMs: null },
       isCold: false,
-      margin: bothKinds(profile.spread),
+      margin: profile.spread,
     }),
   );
   const [first] = problems;

@@ -1,4 +1,4 @@
-import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve, StartTime } from "../planner/cost-profile.ts";
+import type { CostProfile, ExpertTimes, MainTimes, Margin, SpeedCurve, StartTime } from "../planner/cost-profile.ts";
 import type { FitReport } from "../profile/identify-profile.ts";
 import type { ProfileReport } from "../profile/profile-model.ts";
 import { formatMs } from "./format.ts";
@@ -42,16 +42,28 @@ function expertRows(name: string, { decodeLayer, decodeRow, prefillExpert, prefi
 }
 
 function describeFacts({ profile, machine, points }: ProfileReport): string {
-  const { wire, overhead, coldStart, spread } = profile;
+  const { wire, contention, overhead, coldStart, spread } = profile;
   const { main, experts } = coldStart;
   return formatTable([
     ["call", `${toMs(wire.callMs)} ms, and ${toMs(wire.perHiddenStateMs)} ms each hidden state`],
+    [
+      "contention",
+      `prefill ${toPercent(contention.prefill)}, decode ${toPercent(contention.decode)} (of the shorter side's time)`,
+    ],
     ["overhead", `main function ${formatMs(overhead.mainMs)}, gateway ${formatMs(overhead.gatewayMs)}`],
     ["cold start", `main function ${describeStart(main)}, expert function ${describeStart(experts)}`],
-    ["spread", `TTFT × ${spread.ttft.toFixed(2)}, TPOT × ${spread.tpot.toFixed(2)} (95 % of requests)`],
-    ["other work", `${(100 * points.foreignLoad).toFixed(0)} % of the processors meanwhile`],
+    ["spread", `unsplit ${describeMargin(spread.unsplit)}, split ${describeMargin(spread.split)} (95 % of requests)`],
+    ["other work", `${toPercent(points.foreignLoad)} of the processors meanwhile`],
     ["limits", `processors ${machine.limits.cpu}, memory ${machine.limits.memory}`],
   ]);
+}
+
+function describeMargin({ ttft, tpot }: Margin): string {
+  return `TTFT × ${ttft.toFixed(2)}, TPOT × ${tpot.toFixed(2)}`;
+}
+
+function toPercent(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
 }
 
 function describeStart({ fixedMs, perMb }: StartTime): string {

@@ -1,4 +1,5 @@
 import { Calibration } from "../planner/calibration.ts";
+import type { Margin } from "../planner/cost-profile.ts";
 import { evaluate } from "../planner/evaluate.ts";
 import type { Decision } from "../planner/evaluation.ts";
 import { infeasible } from "../planner/infeasible.ts";
@@ -6,7 +7,6 @@ import type { Plan } from "../planner/plan.ts";
 import { kindOf } from "../planner/plan-kind.ts";
 import type { Planner } from "../planner/planner.ts";
 import type { PlanningProblem } from "../planner/problem.ts";
-import type { Margin } from "../planner/slo-margin.ts";
 import type { TimeFactors } from "../planner/time-correction.ts";
 import type { BackgroundStarts } from "./background-starts.ts";
 import { type Candidate, chooseSteadily, isFeasible, toCandidate, toDecision, toReasons } from "./candidate.ts";

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { Calibration } from "./calibration.ts";
 import type { PlanKind } from "./plan-kind.ts";
+import { bothKinds } from "./plan-kind.ts";
 import { tinyProfile } from "./testing/tiny-problem.ts";
 
 const spread = { ttft: 1.3, tpot: 1.2 };
-const profile = { ...tinyProfile, spread };
+const profile = { ...tinyProfile, spread: bothKinds(spread) };
 const AS_PROFILED = { prefill: 1, decode: 1 };
 
 interface Slower {

@@ -1,7 +1,7 @@
-import type { CostProfile } from "./cost-profile.ts";
+import type { CostProfile, Margin } from "./cost-profile.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { ByKind, PlanKind } from "./plan-kind.ts";
-import { type Margin, SloMargin } from "./slo-margin.ts";
+import { SloMargin } from "./slo-margin.ts";
 import { correctTimes, TimeCorrection, type TimeFactors } from "./time-correction.ts";
 
 /** What predictions are made with. */
@@ -43,7 +43,7 @@ export class Calibration {
 
   constructor(profile: CostProfile) {
     this.#profile = profile;
-    this.#records = { unsplit: new KindRecord(profile.spread), split: new KindRecord(profile.spread) };
+    this.#records = { unsplit: new KindRecord(profile.spread.unsplit), split: new KindRecord(profile.spread.split) };
   }
 
   get current(): Calibrated {

@@ -1,3 +1,5 @@
+import type { ByKind } from "./plan-kind.ts";
+
 /**
  * What things take on some hardware. Measured and modelled numbers never meet in one profile.
  *
@@ -5,7 +7,7 @@
  * wire.
  */
 export interface CostProfile {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   /** `modelled`: worked out from published figures of hardware that was not there. */
   readonly kind: "measured" | "modelled";
   /** For people, e.g. `AMD EPYC, 2 processors`. */
@@ -25,6 +27,7 @@ export interface CostProfile {
   /** Experts in a function of their own. */
   readonly remote: ExpertTimes;
   readonly wire: WireTimes;
+  readonly contention: Contention;
   /** Between device and processor: τ^sw(n) = fixed + n · perHiddenState; both 0 without a device. */
   readonly swap: { readonly fixedMs: number; readonly perHiddenStateMs: number };
   readonly overhead: Overhead;
@@ -36,8 +39,14 @@ export interface CostProfile {
     /** Starts that do not slow each other down; `null`: any number. */
     readonly parallel: number | null;
   };
-  /** How far a measured time may be above its prediction, as a factor: the 95 % quantile over measured requests. */
-  readonly spread: { readonly ttft: number; readonly tpot: number };
+  /** How far a time may be above its prediction: the 95 % quantile over measured requests, plans of each kind apart. */
+  readonly spread: ByKind<Margin>;
+}
+
+/** By how much measured times are above predicted ones, as factors; at least 1. */
+export interface Margin {
+  readonly ttft: number;
+  readonly tpot: number;
 }
 
 /**
@@ -78,6 +87,15 @@ export interface WireTimes {
   readonly batchTokens: number;
   /** U^payload: hidden states of one call to a replica, both ways; `null`: no limit. */
   readonly payloadHiddenStates: number | null;
+}
+
+/**
+ * How far local and remote experts of a layer get in each other's way, from 0 (none: the layer takes as long as the longer
+ * of the two) to 1 (as long as both). Functions of one machine share its memory and processors.
+ */
+export interface Contention {
+  readonly prefill: number;
+  readonly decode: number;
 }
 
 export interface Overhead {

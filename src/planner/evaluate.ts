@@ -115,7 +115,8 @@ function layerTimes({ problem, plan, times, remoteShares }: Layered): TimedLayer
   return Array.from({ length: sizes.layers }, (_, layer) => {
     const own = plan.layers.find((each) => each.layer === layer && each.remote.length > 0);
     const remote = own === undefined ? local : expertSpeed(profile.remote, toVcpus(own.memoryMb));
-    const hardware = { local, remote, wire: profile.wire, rounding: prices.rounding };
+    const { wire, contention } = profile;
+    const hardware = { local, remote, wire, contention, rounding: prices.rounding };
     const loads = prefillLoads(problem, layer, own);
     return {
       plan: own,

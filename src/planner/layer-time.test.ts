@@ -21,7 +21,8 @@ const toTheMs = { granularityMs: 1, minimumMs: 0 };
 const local = { decodeLayer: 0.5, decodeRow: 1, prefillExpert: 2, prefillRow: 0.5 };
 const remote = { decodeLayer: 1, decodeRow: 2, prefillExpert: 4, prefillRow: 1 };
 const wire: WireTimes = { callMs: 3, perHiddenStateMs: 0.25, batchTokens: 512, payloadHiddenStates: null };
-const hardware: LayerHardware = { local, remote, wire, rounding: exact };
+const none = { prefill: 0, decode: 0 };
+const hardware: LayerHardware = { local, remote, wire, contention: none, rounding: exact };
 
 const freeWire: WireTimes = { ...wire, callMs: 0, perHiddenStateMs: 0 };
 
@@ -57,6 +58,13 @@ describe("decode of a layer", () => {
     expect(decodeLayerTime(Float64Array.of(0, 1, 0), 1, hardware).ms).toBe(6.5);
     // Half of the tokens have both rows remote, half none: not the mean of one row, 6.5.
     expect(decodeLayerTime(Float64Array.of(0.5, 0, 0.5), 1, hardware).ms).toBe((2.5 + 8.75) / 2);
+  });
+
+  it("waits for both halves as far as they get in each other's way", () => {
+    const times = (decode: number): number =>
+      decodeLayerTime(Float64Array.of(0, 1, 0), 1, { ...hardware, contention: { prefill: 0, decode } }).ms;
+    // Local 0.5 + 1, remote 6.5.
+    expect([times(0), times(0.5), times(1)]).toEqual([6.5, 7.25, 8]);
   });
 
   it("calls as many replicas as its rows meet", () => {
@@ -95,6 +103,12 @@ describe("prefill of a layer", () => {
     expect(calls).toBe(2);
     // Each of two calls of 254 ms is rounded up.
     expect(billedMs).toBe(2 * 254.5);
+  });
+
+  it("waits for both halves as far as they get in each other's way", () => {
+    const half = { ...hardware, contention: { prefill: 0.5, decode: 0 } };
+    // Local 754; remote as above: 6 + 250 + 508.
+    expect(prefillLayerTime(layer(), half).ms).toBe(764 + 0.5 * 754);
   });
 
   it("waits for the slowest replica, and pays all", () => {
@@ -172,6 +186,10 @@ describe("a layer", () => {
       perHiddenStateMs: times,
       batchTokens: fc.integer({ min: 1, max: 512 }),
       payloadHiddenStates: fc.option(fc.integer({ min: 1, max: 512 })),
+    }),
+    contention: fc.record({
+      prefill: fc.double({ min: 0, max: 1, noNaN: true }),
+      decode: fc.double({ min: 0, max: 1, noNaN: true }),
     }),
     rounding: fc.constantFrom(exact, toTheMs),
   });

@@ -1,5 +1,5 @@
 import type { Rounding } from "../ledger/meter.ts";
-import type { ExpertTimes, WireTimes } from "./cost-profile.ts";
+import type { Contention, ExpertTimes, WireTimes } from "./cost-profile.ts";
 import { expectedBilledMs } from "./rates.ts";
 import { timeAt } from "./speed-curve.ts";
 
@@ -27,6 +27,7 @@ export interface LayerHardware {
   /** In each replica of the layer's expert function; any where nothing is remote. */
   readonly remote: ExpertSpeed;
   readonly wire: WireTimes;
+  readonly contention: Contention;
   readonly rounding: Rounding;
 }
 
@@ -41,9 +42,9 @@ export interface LayerTime {
 }
 
 /**
- * Decode of one token, GT^e = Σ_j P(j) max(local(k − j), remote(j)): local and remote experts compute in parallel, one
- * call carries all rows of a replica, and a token's hidden state is sent once. Replicas hold disjoint experts; j rows
- * meet z (1 − (1 − 1/z)^j) of them.
+ * Decode of one token, GT^e = Σ_j P(j) max(local(k − j), remote(j)), and what they delay each other: local and remote
+ * experts compute in parallel, one call carries all rows of a replica, and a token's hidden state is sent once. Replicas
+ * hold disjoint experts; j rows meet z (1 − (1 − 1/z)^j) of them.
  * @param shares P(j rows are remote), j = 0 … k
  */
 export function decodeLayerTime(shares: Float64Array, replicas: number, hardware: LayerHardware): LayerTime {
@@ -53,11 +54,16 @@ export function decodeLayerTime(shares: Float64Array, replicas: number, hardware
     const share = shares[j] as number;
     if (share === 0) continue;
     const remote = j === 0 ? NOTHING_REMOTE : remoteDecodeTime(j, replicas, hardware);
-    ms += share * Math.max(localDecodeMs(k - j, hardware.local), remote.ms);
+    ms += share * sideBySideMs(localDecodeMs(k - j, hardware.local), remote.ms, hardware.contention.decode);
     calls += share * remote.calls;
     billedMs += share * remote.billedMs;
   }
   return { ms, calls, billedMs };
+}
+
+/** max(local, remote) + κ min(local, remote), κ being how far they get in each other's way (ours). */
+export function sideBySideMs(localMs: number, remoteMs: number, contention: number): number {
+  return Math.max(localMs, remoteMs) + contention * Math.min(localMs, remoteMs);
 }
 
 const NOTHING_REMOTE: LayerTime = { ms: 0, calls: 0, billedMs: 0 };
@@ -71,7 +77,7 @@ export function localDecodeMs(rows: number, { decodeLayer, decodeRow }: ExpertSp
 export function remoteDecodeTime(
   rows: number,
   replicas: number,
-  { remote, wire, rounding }: Omit<LayerHardware, "local">,
+  { remote, wire, rounding }: Pick<LayerHardware, "remote" | "wire" | "rounding">,
 ): LayerTime {
   const calls = replicas === 1 ? 1 : replicas * (1 - (1 - 1 / replicas) ** rows);
   const each = rows / calls;
@@ -128,22 +134,23 @@ export interface PrefillLayer {
 }
 
 /**
- * Prefill, PT^e = max(Σ local τ^c, max_j ZT_j), ZT_j = busy + (inputs + rows) D/B + t^rem a call. A token's hidden state
- * is sent once to each replica that has a row of it. Prompts longer than a batch, or than a payload, take several calls.
+ * Prefill, PT^e = max(Σ local τ^c, max_j ZT_j), and what they delay each other; ZT_j = busy + (inputs + rows) D/B + t^rem
+ * a call. A token's hidden state is sent once to each replica that has a row of it. Prompts longer than a batch, or than a
+ * payload, take several calls.
  */
 export function prefillLayerTime({ promptTokens, local, remote }: PrefillLayer, hardware: LayerHardware): LayerTime {
-  let ms = prefillBusyMs(local, hardware.local);
-  let [calls, billedMs] = [0, 0];
+  let [remoteMs, calls, billedMs] = [0, 0, 0];
   for (const load of remote) {
     if (load.rows === 0) continue;
     const { wire, rounding } = hardware;
     const hiddenStates = Math.min(promptTokens, load.rows) + load.rows;
     const own = callsOf(promptTokens, hiddenStates, wire);
     const busyMs = prefillBusyMs(load, hardware.remote);
-    ms = Math.max(ms, own * wire.callMs + hiddenStates * wire.perHiddenStateMs + busyMs);
+    remoteMs = Math.max(remoteMs, own * wire.callMs + hiddenStates * wire.perHiddenStateMs + busyMs);
     calls += own;
     billedMs += own * expectedBilledMs(busyMs / own, rounding);
   }
+  const ms = sideBySideMs(prefillBusyMs(local, hardware.local), remoteMs, hardware.contention.prefill);
   return { ms, calls, billedMs };
 }
 

@@ -1,8 +1,7 @@
 import type { PriceBook } from "../ledger/price-book.ts";
 import type { ActivationMatrix } from "../predictor/example.ts";
-import type { CostProfile } from "./cost-profile.ts";
+import type { CostProfile, Margin } from "./cost-profile.ts";
 import type { ByKind } from "./plan-kind.ts";
-import type { Margin } from "./slo-margin.ts";
 
 /** Everything a planner decides from. Plain data: equal problems have equal plans. */
 export interface PlanningProblem {

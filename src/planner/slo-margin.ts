@@ -1,11 +1,5 @@
-import { quantile } from "../core/stats.ts";
+import type { Margin } from "./cost-profile.ts";
 import type { TimeFactors } from "./time-correction.ts";
-
-/** By how much measured times are above predicted ones, as factors; at least 1. */
-export interface Margin {
-  readonly ttft: number;
-  readonly tpot: number;
-}
 
 /** A time as predicted and as it was. */
 export interface Outcome {
@@ -13,17 +7,18 @@ export interface Outcome {
   readonly measuredMs: number;
 }
 
-/** Share of requests whose times are to stay within the margin. */
-const CONFIDENCE = 0.95;
+/** One request in so many may take longer than the margin allows for: 95 % do not. */
+const TOLERATED = 20;
 /** Requests remembered; older ones say little about how busy the machine is now. */
 const CAPACITY = 200;
-/** Fewer have no quantile of this confidence: ⌈(n + 1) 0.95⌉ ≤ n needs 19. */
-const LEAST = 19;
+/** The fewest that have a quantile of this confidence that is not their greatest: ⌈(n + 1) 0.95⌉ < n. */
+const LEAST = 2 * TOLERATED - 1;
 
 /**
  * The factor to multiply predicted times with so that the measured ones stay below in 95 of 100 requests: the
- * split-conformal quantile of measured / predicted over the last requests; while there are too few for it, the greatest
- * of them, and at least the profile's.
+ * split-conformal quantile of measured / predicted over the last requests. While there are too few for it, those of the
+ * profile take the place of the others: one in twenty at its margin. So a single request that something disturbed decides
+ * nothing, at no time.
  */
 export class SloMargin {
   readonly #initial: Margin;
@@ -50,10 +45,10 @@ export class SloMargin {
   }
 
   #margin(objective: keyof Margin, factor: number): number {
-    const ratios = this.#ratios[objective];
-    const n = ratios.length;
-    if (n < LEAST) return Math.max(1, this.#initial[objective], ...ratios.map((ratio) => ratio / factor));
-    const rank = Math.ceil((n + 1) * CONFIDENCE);
-    return Math.max(1, quantile(ratios, (rank - 1) / (n - 1)) / factor);
+    const observed = this.#ratios[objective].map((ratio) => ratio / factor);
+    const missing = Math.max(0, LEAST - observed.length);
+    const profiled = Array<number>(Math.ceil(missing / TOLERATED)).fill(this.#initial[objective]);
+    const above = Math.floor((observed.length + missing + 1) / TOLERATED) - 1;
+    return Math.max(1, [...observed, ...profiled].sort((a, b) => b - a)[above] ?? 1);
   }
 }

@@ -65,7 +65,8 @@ function correctMain(times: MainTimes, factors: TimeFactors): MainTimes {
   };
 }
 
-function correctExperts(times: ExpertTimes, { prefill, decode }: TimeFactors): ExpertTimes {
+/** Experts that take so many times as long. */
+export function correctExperts(times: ExpertTimes, { prefill, decode }: TimeFactors): ExpertTimes {
   return {
     decodeLayer: scaleCurve(times.decodeLayer, decode),
     decodeRow: scaleCurve(times.decodeRow, decode),

@@ -1,9 +1,11 @@
+import type { CostProfile } from "./cost-profile.ts";
 import { evaluate, type RemoteShares } from "./evaluate.ts";
 import type { Evaluation, Placement, Violation } from "./evaluation.ts";
 import type { LoadBound } from "./load-bound.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
 import { mostOfReplica } from "./replicas.ts";
+import { correctExperts } from "./time-correction.ts";
 
 /** What a placement takes at worst, in milliseconds, without margin. */
 export interface WorstCase {
@@ -29,7 +31,8 @@ type LoadOfLayer = (layer: LayerPlan) => RemoteLoad;
  * with the remote rows, so that it is slowest at one of the two.
  */
 export function worstCase(problem: PlanningProblem, bound: LoadBound, placement: Placement): WorstCase {
-  const extremes = [mostRemote(problem, bound), leastRemote(problem.sizes)].map((load) => at(load, problem, placement));
+  const apart = { ...problem, profile: withoutContention(problem.profile) };
+  const extremes = [mostRemote(problem, bound), leastRemote(problem.sizes)].map((load) => at(load, apart, placement));
   const worst = (of: (each: Evaluation) => number): number => Math.max(...extremes.map(of));
   const violations = (["ttft", "tpot"] as const).flatMap((objective) =>
     extremes
@@ -38,6 +41,20 @@ export function worstCase(problem: PlanningProblem, bound: LoadBound, placement:
       .slice(0, 1),
   );
   return { ttftMs: worst(({ ttftMs }) => ttftMs), tpotMs: worst(({ tpotMs }) => tpotMs), violations };
+}
+
+/** Never faster: what local and remote experts delay each other by, κ min, is at most κ max. */
+function withoutContention(profile: CostProfile): CostProfile {
+  const { split, remote, wire, contention } = profile;
+  const factors = { prefill: 1 + contention.prefill, decode: 1 + contention.decode };
+  const most = Math.max(factors.prefill, factors.decode);
+  return {
+    ...profile,
+    split: { ...split, experts: correctExperts(split.experts, factors) },
+    remote: correctExperts(remote, factors),
+    wire: { ...wire, callMs: most * wire.callMs, perHiddenStateMs: most * wire.perHiddenStateMs },
+    contention: { prefill: 0, decode: 0 },
+  };
 }
 
 function mostRemote({ workload }: PlanningProblem, bound: LoadBound): LoadOfLayer {

@@ -8,6 +8,8 @@ const name = z.string(NAME).min(1, NAME);
 const SAMPLES = "as many virtual processors as times, at least one; processors ascend, times never rise with them";
 const FACTOR = "a factor of at least 1";
 const factor = z.number(FACTOR).min(1, FACTOR);
+const SHARE = "a number from 0 to 1";
+const share = z.number(SHARE).min(0, SHARE).max(1, SHARE);
 const COUNT = "a whole number above 0, or null";
 const count = z.int(COUNT).min(1, COUNT).nullable();
 const TOKENS = "a whole number of tokens above 0";
@@ -26,12 +28,13 @@ const mainTimes = z.strictObject(
   { decodeToken: speedCurve, prefillPrompt: speedCurve, prefillToken: speedCurve, experts: expertTimes },
   "{decodeToken, prefillPrompt, prefillToken, experts}",
 );
+const spread = z.strictObject({ ttft: factor, tpot: factor }, "{ttft, tpot}");
 const startTime = z.strictObject({ fixedMs: time, perMb: time }, "{fixedMs, perMb}");
 
 /** Messages say what is allowed. */
 export const costProfileSchema: z.ZodType<CostProfile> = z.strictObject(
   {
-    schemaVersion: z.literal(1, "1"),
+    schemaVersion: z.literal(2, "2"),
     kind: z.enum(["measured", "modelled"], '"measured" or "modelled"'),
     machine: name,
     date: z.iso.date("a date like 2026-01-31"),
@@ -45,13 +48,14 @@ export const costProfileSchema: z.ZodType<CostProfile> = z.strictObject(
       { callMs: time, perHiddenStateMs: time, batchTokens: z.int(TOKENS).min(1, TOKENS), payloadHiddenStates: count },
       "{callMs, perHiddenStateMs, batchTokens, payloadHiddenStates}",
     ),
+    contention: z.strictObject({ prefill: share, decode: share }, "{prefill, decode}"),
     swap: z.strictObject({ fixedMs: time, perHiddenStateMs: time }, "{fixedMs, perHiddenStateMs}"),
     overhead: z.strictObject({ mainMs: time, gatewayMs: time }, "{mainMs, gatewayMs}"),
     coldStart: z.strictObject(
       { main: startTime, deviceMs: time, experts: startTime, parallel: count },
       "{main, deviceMs, experts, parallel}",
     ),
-    spread: z.strictObject({ ttft: factor, tpot: factor }, "{ttft, tpot}"),
+    spread: z.strictObject({ unsplit: spread, split: spread }, "{unsplit, split}"),
   },
   "an object with the fields of a profile",
 );

@@ -44,7 +44,6 @@ export interface Outcome {
   readonly firstTokenMs: number;
 }
 
-const FUNCTION = "experts";
 /** Least a function is given with any processors, as gateways do. */
 const MB_PER_VCPU = 1024;
 const EXACT = { granularityMs: 0.001, minimumMs: 0 };
@@ -60,28 +59,29 @@ export class FunctionBench {
     this.#connect = connectMains(options.secret, options.clock);
   }
 
-  /** A main function that holds the experts of all layers but some. */
-  async startMain(vcpus: number, remoteLayers: readonly number[] = []): Promise<BenchMain> {
+  /** A main function that holds all experts but some. */
+  async startMain(vcpus: number, remote: ExpertSelection = []): Promise<BenchMain> {
     const { sizes, program } = this.#options;
-    const layers = this.#planLayers(remoteLayers);
+    const layers = this.#planLayers(remote);
     const { main } = this.#specs(vcpus, layers);
     const weightMb = sizes.nonExpertMb + this.#expertsMb(localExperts(layers, program));
     const started = await this.#start({ ...main, vcpus }, weightMb, sizes.mainBaseMb + sizes.cacheMb);
     return { ...started, client: this.#connect(started.lease) };
   }
 
-  /** An expert function with every expert of some layers. */
-  async startExperts(vcpus: number, layers: readonly number[]): Promise<BenchExperts> {
+  /** An expert function with some experts. */
+  async startExperts(vcpus: number, selection: ExpertSelection): Promise<BenchExperts> {
     const { sizes } = this.#options;
-    const spec = this.#specs(vcpus, this.#planLayers(layers)).experts[0]?.replicas[0] as FunctionSpec;
+    const [own] = this.#specs(vcpus, this.#planLayers(selection)).experts;
+    const spec = own?.replicas[0] as FunctionSpec;
     const experts = spec.program.experts ?? [];
     const started = await this.#start({ ...spec, vcpus }, this.#expertsMb(experts), sizes.expertsBaseMb);
     const { instanceId, endpoint } = started.lease;
-    return { ...started, remote: { name: FUNCTION, replicas: [{ instanceId, endpoint, experts }] } };
+    return { ...started, remote: { name: spec.name, replicas: [{ instanceId, endpoint, experts }] } };
   }
 
   /** One request to a warm main function. */
-  async generate({ client }: BenchMain, prompt: Prompt, experts: BenchExperts | null): Promise<Outcome> {
+  async generate({ client }: BenchMain, prompt: Prompt, experts: readonly BenchExperts[]): Promise<Outcome> {
     const { clock, signal } = this.#options;
     const began = clock();
     let firstTokenMs = 0;
@@ -93,7 +93,7 @@ export class FunctionBench {
       stopTokens: [],
       topLogprobs: null,
       traceTokens: 0,
-      functions: experts === null ? [] : [experts.remote],
+      functions: experts.map(({ remote }) => remote),
       rows: "f32",
       rounding: EXACT,
     } as const;
@@ -116,9 +116,12 @@ export class FunctionBench {
     return toFunctionSpecs({ specMain: { memoryMb }, layers: sized }, this.#options.program);
   }
 
-  #planLayers(layers: readonly number[]): LayerPlan[] {
-    const all = Array.from({ length: this.#options.sizes.experts }, (_, expert) => expert);
-    return layers.map((layer) => ({ layer, remote: all, function: FUNCTION, memoryMb: 0, replicas: [all] }));
+  #planLayers(selection: ExpertSelection): LayerPlan[] {
+    const name = `experts-${this.starts.length}`;
+    const layers = selection.map((remote, layer) => {
+      return { layer, remote, function: name, memoryMb: 0, replicas: [remote] };
+    });
+    return layers.filter(({ remote }) => remote.length > 0);
   }
 
   #expertsMb(selection: ExpertSelection): number {

@@ -1,6 +1,8 @@
 import type { ExpertTimes } from "../planner/cost-profile.ts";
+import { scaleCurve, timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
 import type { ExpertCallPoint, Measurements, SplitDecodePoint } from "./measurements.ts";
+import { slowdownOf } from "./slowdown.ts";
 
 export interface IdentifiedExperts {
   readonly times: ExpertTimes;
@@ -25,14 +27,34 @@ export function identifyExperts(sources: Sources): IdentifiedExperts {
       ms: call.ms.median * decodeScale(call, decodeCalls, sources),
     })),
   );
-  const prefill = fitSpeedCurves(
-    expertCalls
-      .filter(({ kernel }) => kernel === "prefill")
+  const { prefillExpert, prefillRow, fit: prefill } = identifyPrefill(sources);
+  const [decodeLayer, decodeRow] = pair(decode);
+  return { times: { decodeLayer, decodeRow, prefillExpert, prefillRow }, decode, prefill };
+}
+
+/**
+ * Times of one processor, and how many times as long the calls of whole prompts take with more or less of it. Calls to one
+ * expert are over before a function has used up its share of a period: they tell nothing about long ones.
+ */
+function identifyPrefill({ expertCalls }: Pick<Sources, "expertCalls">) {
+  const calls = expertCalls.filter(({ kernel }) => kernel === "prefill");
+  const fit = fitSpeedCurves(
+    calls
+      .filter(({ vcpus }) => vcpus === 1)
       .map(({ vcpus, experts, rows, ms }) => ({ vcpus, factors: [experts, rows], ms: ms.median })),
   );
-  const [decodeLayer, decodeRow] = pair(decode);
-  const [prefillExpert, prefillRow] = pair(prefill);
-  return { times: { decodeLayer, decodeRow, prefillExpert, prefillRow }, decode, prefill };
+  const most = Math.max(...calls.map(({ experts }) => experts));
+  const slowdown = slowdownOf(
+    calls
+      .filter(({ experts }) => experts === most)
+      .map(({ vcpus, rows, ms }) => ({ vcpus, kind: rows, ms: ms.median })),
+  );
+  const [expert, row] = pair(fit);
+  return {
+    fit,
+    prefillExpert: scaleCurve(slowdown, timeAt(expert, 1)),
+    prefillRow: scaleCurve(slowdown, timeAt(row, 1)),
+  };
 }
 
 /** Main functions of one processor that call expert functions of some size for every layer. */
@@ -48,7 +70,7 @@ function decodeScale({ vcpus }: ExpertCallPoint, calls: readonly ExpertCallPoint
   const [own, reference] = [callers(sources, vcpus), callers(sources, 1)];
   const here = calls.find((call) => call.vcpus === vcpus && call.rows === expertsPerToken);
   if (own === undefined || reference === undefined || here === undefined) return 1;
-  const waitedMs = (own.tokenMs.median - reference.tokenMs.median) / layers + reference.busyMs.median;
+  const waitedMs = (own.token.ms.median - reference.token.ms.median) / layers + reference.busyMs.median;
   return Math.max(own.busyMs.median, waitedMs) / here.ms.median;
 }
 

@@ -3,6 +3,7 @@ import { type ExpertSpeed, expertSpeed } from "../planner/layer-time.ts";
 import { scaleCurve, timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
 import type { Measurements, PrefillPoint } from "./measurements.ts";
+import { slowdownOf } from "./slowdown.ts";
 
 export interface IdentifiedMain {
   readonly times: MainTimes;
@@ -25,7 +26,7 @@ export function identifyMain(sources: Sources, remote: ExpertTimes): IdentifiedM
 }
 
 function identifyDecode({ shape: { layers, expertsPerToken: k }, decodes }: Sources, one: ExpertSpeed) {
-  const fit = fitSpeedCurves(decodes.map(({ vcpus, tokenMs }) => ({ vcpus, factors: [1], ms: tokenMs.median })));
+  const fit = fitSpeedCurves(decodes.map(({ vcpus, token }) => ({ vcpus, factors: [1], ms: token.ms.median })));
   const [token] = fit.curves as readonly [SpeedCurve];
   const tokenMs = timeAt(token, 1);
   const expertsMs = layers * (one.decodeLayer + k * one.decodeRow);
@@ -42,16 +43,17 @@ function identifyDecode({ shape: { layers, expertsPerToken: k }, decodes }: Sour
 function identifyPrefill({ shape: { layers, expertsPerToken: k }, prefills }: Sources, one: ExpertSpeed) {
   const alone = prefills.filter(({ vcpus }) => vcpus === 1);
   const rowsMs = ({ tokens }: PrefillPoint): number => layers * tokens * k * one.prefillRow;
-  const share = Math.min(1, ...alone.map((point) => point.ms.median / rowsMs(point)));
+  const share = Math.min(1, ...alone.map((point) => point.time.ms.median / rowsMs(point)));
   const fit = fitSpeedCurves(
     alone.map((point) => {
-      const { vcpus, tokens, usedExperts, ms } = point;
+      const { vcpus, tokens, usedExperts, time } = point;
+      const { ms } = time;
       const restMs = ms.median - share * rowsMs(point);
       return { vcpus, factors: [1, tokens, layers * usedExperts], ms: restMs, scaleMs: ms.median };
     }),
   );
   const [prompt, token, expert] = fit.curves.map((curve) => timeAt(curve, 1)) as [number, number, number];
-  const slowdown = slowdownOf(prefills);
+  const slowdown = slowdownOf(prefills.map(({ vcpus, tokens, time }) => ({ vcpus, kind: tokens, ms: time.ms.median })));
   return {
     fit,
     prefillPrompt: scaleCurve(slowdown, prompt),
@@ -59,17 +61,4 @@ function identifyPrefill({ shape: { layers, expertsPerToken: k }, prefills }: So
     prefillExpert: scaleCurve(slowdown, expert),
     prefillRow: scaleCurve(slowdown, share * one.prefillRow),
   };
-}
-
-/** How many times as long prompts take as on one processor. */
-function slowdownOf(prefills: readonly PrefillPoint[]): SpeedCurve {
-  const alone = new Map(prefills.filter(({ vcpus }) => vcpus === 1).map(({ tokens, ms }) => [tokens, ms.median]));
-  const { curves } = fitSpeedCurves(
-    prefills.flatMap(({ vcpus, tokens, ms }) => {
-      const aloneMs = alone.get(tokens);
-      return aloneMs === undefined ? [] : [{ vcpus, factors: [aloneMs], ms: ms.median }];
-    }),
-  );
-  const [curve] = curves as readonly [SpeedCurve];
-  return scaleCurve(curve, 1 / timeAt(curve, 1));
 }

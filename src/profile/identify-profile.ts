@@ -1,12 +1,13 @@
 import { isRemoeError } from "../core/errors.ts";
-import { quantile } from "../core/stats.ts";
 import type { CostProfile, StartTime } from "../planner/cost-profile.ts";
 import { fitExponential } from "../planner/exponential-fit.ts";
 import { timeAt } from "../planner/speed-curve.ts";
 import type { SpeedFit } from "./fit-speed-curves.ts";
+import { identifyContention } from "./identify-contention.ts";
 import { type IdentifiedExperts, identifyExperts } from "./identify-experts.ts";
 import { identifyMain } from "./identify-main.ts";
 import { identifySplit } from "./identify-split.ts";
+import { identifySpread } from "./identify-spread.ts";
 import type { Measurements, StartPoint } from "./measurements.ts";
 import { nonNegativeLeastSquares } from "./non-negative-least-squares.ts";
 
@@ -41,19 +42,19 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
   const remote = identifyExperts(measured);
   const main = identifyMain(measured, remote.times);
   const split = identifySplit(measured, { remote: remote.times, unsplit: main.times.decodeToken });
+  const known = { cpu: main.times, split: split.times, remote: remote.times, wire: split.wire };
+  const { contention, relativeResidual } = identifyContention(known, measured.mixed, measured.shape);
   const startsOf = (role: StartPoint["role"]) => measured.starts.filter((start) => start.role === role);
   const profile: CostProfile = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     kind: "measured",
     machine,
     date,
     model,
-    cpu: main.times,
+    ...known,
     mix: null,
     gpu: null,
-    split: split.times,
-    remote: remote.times,
-    wire: split.wire,
+    contention,
     swap: { fixedMs: 0, perHiddenStateMs: 0 },
     overhead: { mainMs: measured.mainMs.median, gatewayMs: Math.max(0, measured.gatewayMs.median) },
     coldStart: {
@@ -62,7 +63,7 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
       experts: identifyStart(startsOf("experts")),
       parallel: parallelStarts,
     },
-    spread: { ttft: spreadOf(measured.deviations.ttft), tpot: spreadOf(measured.deviations.tpot) },
+    spread: identifySpread({ ...known, contention }, measured),
   };
   return {
     profile,
@@ -73,6 +74,7 @@ export function identifyProfile(measured: Measurements, subject: ProfileSubject)
       curveReport("cpu.prefill", "prompt + tokens · token + experts · expert + rows · row", main.prefill),
       curveReport("split.decode", "token", split.decode),
       curveReport("split.prefill", "prompt + tokens · token", split.prefill),
+      { name: "split.mixed", form: "max + contention · min", bounds: "0 to 1", relativeResidual },
       exponentialReport(remote, measured.shape.expertsPerToken),
     ],
   };
@@ -85,12 +87,6 @@ function identifyStart(starts: readonly StartPoint[]): StartTime {
     starts.map(() => 1),
   ) as readonly [number, number];
   return { fixedMs, perMb };
-}
-
-const SPREAD_QUANTILE = 0.95;
-
-function spreadOf(deviations: readonly number[]): number {
-  return Math.max(1, quantile(deviations, SPREAD_QUANTILE));
 }
 
 function curveReport(name: string, form: string, { relativeResidual }: SpeedFit): FitReport {

@@ -3,8 +3,10 @@ import type { ExpertTimes, MainTimes, SpeedCurve, WireTimes } from "../planner/c
 import { expertSpeed, NO_LOAD, prefillLayerTime } from "../planner/layer-time.ts";
 import { timeAt } from "../planner/speed-curve.ts";
 import { fitSpeedCurves, type SpeedFit } from "./fit-speed-curves.ts";
+import { NO_CONTENTION } from "./identify-contention.ts";
 import type { Measurements, SplitDecodePoint } from "./measurements.ts";
 import { nonNegativeLeastSquares } from "./non-negative-least-squares.ts";
+import { EXACT } from "./predict-point.ts";
 
 export interface IdentifiedSplit {
   readonly times: MainTimes;
@@ -35,7 +37,7 @@ export function identifySplit(sources: Sources, { remote, unsplit }: KnownTimes)
       const { vcpus, remoteLayers } = point;
       const callsMs = layersMs(point, { ...sources, remote }) + remoteLayers * wayMs(wire, sources);
       const knownMs = timeAt(unsplit, vcpus) + callsMs;
-      return { vcpus, factors: [1], ms: point.tokenMs.median - knownMs, scaleMs: point.tokenMs.median };
+      return { vcpus, factors: [1], ms: point.token.ms.median - knownMs, scaleMs: point.token.ms.median };
     }),
   );
   const prefill = fitPrefill(sources, remote, wire);
@@ -62,7 +64,7 @@ function identifyWire(
     one.map(({ remoteLayers }) => [1, remoteLayers]),
     one.map((point) => {
       const knownMs = timeAt(unsplit, 1) + layersMs(point, { shape, remote }) + point.remoteLayers * bareWayMs;
-      return point.tokenMs.median - knownMs;
+      return point.token.ms.median - knownMs;
     }),
   ) as readonly [number, number];
   const callMs = bareCallMs + moreMs;
@@ -88,9 +90,9 @@ function layersMs({ vcpus, remoteLayers, busyMs }: SplitDecodePoint, { shape, re
 /** What the plan's layers add in prefill is taken off what was measured; the rest is prompt + n · token. */
 function fitPrefill({ shape, splitPrefills }: Sources, remote: ExpertTimes, wire: WireTimes): SpeedFit {
   const speed = expertSpeed(remote, 1);
-  const hardware = { local: speed, remote: speed, wire, rounding: { granularityMs: 0.001, minimumMs: 0 } };
+  const hardware = { local: speed, remote: speed, wire, contention: NO_CONTENTION, rounding: EXACT };
   return fitSpeedCurves(
-    splitPrefills.map(({ vcpus, tokens, usedExperts, ms }) => {
+    splitPrefills.map(({ vcpus, tokens, usedExperts, time: { ms } }) => {
       const load = { used: usedExperts, rows: tokens * shape.expertsPerToken };
       const layer = prefillLayerTime({ promptTokens: tokens, local: NO_LOAD, remote: [load] }, hardware);
       return { vcpus, factors: [1, tokens], ms: ms.median - shape.layers * layer.ms, scaleMs: ms.median };

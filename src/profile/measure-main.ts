@@ -40,7 +40,7 @@ const PAUSE_MS = 25;
 /** Requests to a main function, warm, with prompts of several lengths and for a whole answer. */
 export async function measureMain(
   main: BenchMain,
-  experts: BenchExperts | null,
+  experts: readonly BenchExperts[],
   options: MainRunOptions,
 ): Promise<MainRuns> {
   const { effort, bench, vocabulary, foreignLoad, clock } = options;

@@ -1,11 +1,12 @@
 import { spread } from "../core/stats.ts";
+import { allExperts, type ExpertSelection } from "../engine/expert-bank.ts";
 import { type ModelProgram, usableProcessors } from "../gateway/function-specs.ts";
 import { isHttp, parseEndpoint } from "../wire/endpoint.ts";
 import { rowBytes } from "../wire/rows.ts";
 import { type ExpertCallOptions, type ExpertCallPoints, measureExpertCalls } from "./measure-expert-calls.ts";
 import { type MainRunOptions, type MainRuns, measureMain } from "./measure-main.ts";
 import type { Measurements } from "./measurements.ts";
-import { deviations, toDecodePoint, tokenTimes, toPrefillPoint, toSplitDecodePoint } from "./summarise-requests.ts";
+import { toDecodePoint, toMixedPoints, toPrefillPoint, toSplitDecodePoint } from "./summarise-requests.ts";
 
 export interface MeasureOptions extends MainRunOptions, ExpertCallOptions {
   readonly program: ModelProgram;
@@ -23,21 +24,17 @@ export async function measureModel(options: MeasureOptions): Promise<Measurement
   const sized = await measureExpertSizes(options);
   const whole = await measureWhole(options);
   await measureSmallStarts(options);
-  const requests = [...whole, ...split.runs].flatMap(({ prefills, decodes }) => [...prefills, decodes]);
   return {
     shape: { layers: hyper.layers, expertsPerToken: hyper.expertsPerToken },
     expertCalls: [...split.calls.calls, ...sized.calls],
     transfers: split.calls.transfers,
     splitDecodes: [...split.runs.map((run) => toSplitDecodePoint(run, run)), ...sized.decodes],
     splitPrefills: split.runs.filter(isAllRemote(options)).flatMap(({ prefills }) => prefills.map(toPrefillPoint)),
+    mixed: toMixedPoints(split.mixed, isOfHalf),
     decodes: whole.map(toDecodePoint),
     prefills: whole.flatMap(({ prefills }) => prefills.map(toPrefillPoint)),
     starts: bench.starts,
     ...overheads(whole),
-    deviations: {
-      ttft: requests.flatMap(({ outcomes }) => deviations(outcomes.map(({ firstTokenMs }) => firstTokenMs))),
-      tpot: [...whole, ...split.runs].flatMap(({ decodes }) => deviations(tokenTimes(decodes))),
-    },
     limits: split.limits,
     foreignLoad: options.foreignLoad.share,
     payloadHiddenStates: split.payloadHiddenStates,
@@ -49,41 +46,52 @@ interface SplitRuns extends MainRuns {
   readonly remoteLayers: number;
 }
 
-/** Main functions of every size with an expert function of one processor: all layers remote, and every other one. */
+/**
+ * Main functions with expert functions of one processor: of every size with all layers remote, and half of the layers; and
+ * of one processor with half of every layer's experts remote.
+ */
 async function measureSplit(options: MeasureOptions) {
   const { bench, hyper, onProgress } = options;
-  const all = layersOf(options);
-  onProgress("expert function, 1 processor");
-  await using experts = await bench.startExperts(1, all);
-  const calls = await measureExpertCalls(experts, options);
+  const all = everyExpert(options);
+  onProgress("expert functions, 1 processor");
+  await using even = await bench.startExperts(1, inEven(all));
+  await using odd = await bench.startExperts(1, inOdd(all));
+  const experts = [even, odd];
+  const calls = await measureExpertCalls(even, options);
   const runs: SplitRuns[] = [];
   for (const vcpus of splitSizes(options)) {
-    for (const remote of [all, everyOther(all)]) {
-      onProgress(`main function, ${vcpus} processors, ${remote.length} of ${all.length} layers remote`);
+    for (const remote of [all, ofHalf(all)]) {
+      const remoteLayers = remote.filter((own) => own.length > 0).length;
+      onProgress(`main function, ${vcpus} processors, ${remoteLayers} of ${all.length} layers remote`);
       await using main = await bench.startMain(vcpus, remote);
       const measured = await measureMain(main, experts, options);
-      runs.push({ ...measured, expertVcpus: experts.vcpus, remoteLayers: remote.length });
+      runs.push({ ...measured, expertVcpus: even.vcpus, remoteLayers });
     }
   }
-  const { endpoint } = experts.lease;
+  onProgress("main function, 1 processor, half of every layer remote");
+  const halves = all.map((own) => own.filter(isOfHalf));
+  await using half = await bench.startMain(1, halves);
+  const mixed = await measureMain(half, experts, options);
+  const { endpoint } = even.lease;
   const payload = Math.floor(calls.payloadLimit / rowBytes(hyper.hidden, "f32"));
   const payloadHiddenStates = isHttp(parseEndpoint(endpoint)) ? payload : null;
-  return { calls, runs, limits: bench.limitsOf(experts), payloadHiddenStates };
+  return { calls, runs, mixed, limits: bench.limitsOf(even), payloadHiddenStates };
 }
 
 /** Expert functions of the other sizes, called by hand and by a main function of one processor. */
 async function measureExpertSizes(options: MeasureOptions) {
   const { bench, effort, onProgress } = options;
-  const all = layersOf(options);
+  const all = everyExpert(options);
   const calls: ExpertCallPoints["calls"][number][] = [];
   const decodes: Measurements["splitDecodes"][number][] = [];
   await using main = await bench.startMain(1, all);
   for (const vcpus of splitSizes(options).filter((size) => size !== 1)) {
-    onProgress(`expert function, ${vcpus} processors`);
-    await using experts = await bench.startExperts(vcpus, all);
-    calls.push(...(await measureExpertCalls(experts, options)).calls);
+    onProgress(`expert functions, ${vcpus} processors`);
+    await using even = await bench.startExperts(vcpus, inEven(all));
+    await using odd = await bench.startExperts(vcpus, inOdd(all));
+    calls.push(...(await measureExpertCalls(even, options)).calls);
     const brief = { ...effort, promptLengths: effort.promptLengths.slice(0, 1) };
-    const runs = await measureMain(main, experts, { ...options, effort: brief });
+    const runs = await measureMain(main, [even, odd], { ...options, effort: brief });
     decodes.push(toSplitDecodePoint(runs, { expertVcpus: vcpus, remoteLayers: all.length }));
   }
   return { calls, decodes };
@@ -96,15 +104,16 @@ async function measureWhole(options: MeasureOptions): Promise<MainRuns[]> {
   for (const vcpus of effort.vcpus) {
     onProgress(`main function, ${vcpus} processors, every expert local`);
     await using main = await bench.startMain(vcpus);
-    runs.push(await measureMain(main, null, options));
+    runs.push(await measureMain(main, [], options));
   }
   return runs;
 }
 
-async function measureSmallStarts({ bench, onProgress }: MeasureOptions): Promise<void> {
+async function measureSmallStarts(options: MeasureOptions): Promise<void> {
+  const { bench, onProgress } = options;
   onProgress("cold starts");
   for (let round = 0; round < SMALL_STARTS; round++) {
-    await using _experts = await bench.startExperts(1, [0]);
+    await using _experts = await bench.startExperts(1, everyExpert(options).slice(0, 1));
   }
 }
 
@@ -115,12 +124,30 @@ function overheads(whole: readonly MainRuns[]): Pick<Measurements, "mainMs" | "g
   return { mainMs: spread(mainMs), gatewayMs: spread(gatewayMs) };
 }
 
-function layersOf({ hyper }: Pick<MeasureOptions, "hyper">): number[] {
-  return Array.from({ length: hyper.layers }, (_, layer) => layer);
+function everyExpert({ hyper }: Pick<MeasureOptions, "hyper">): ExpertSelection {
+  return allExperts(hyper.layers, hyper.experts);
 }
 
-function everyOther(layers: readonly number[]): number[] {
-  return layers.filter((layer) => layer % 2 === 0);
+/**
+ * Layers take turns with two functions, as with those of a plan: a function that serves every layer is asked again while it
+ * still looks out for the next call, and need not be woken.
+ */
+function inEven(selection: ExpertSelection): ExpertSelection {
+  return selection.map((experts, layer) => (layer % 2 === 0 ? experts : []));
+}
+
+function inOdd(selection: ExpertSelection): ExpertSelection {
+  return selection.map((experts, layer) => (layer % 2 === 1 ? experts : []));
+}
+
+/** Two layers of four, so that they still take turns; of few layers every other one. */
+function ofHalf(selection: ExpertSelection): ExpertSelection {
+  const together = selection.length < 4 ? 1 : 2;
+  return selection.map((experts, layer) => (Math.floor(layer / together) % 2 === 0 ? experts : []));
+}
+
+function isOfHalf(expert: number): boolean {
+  return expert % 2 === 1;
 }
 
 function isAllRemote({ hyper }: MeasureOptions): (run: SplitRuns) => boolean {

@@ -1,4 +1,5 @@
 import type { Spread } from "../core/stats.ts";
+import type { PrefillLoad } from "../planner/layer-time.ts";
 import type { Limits } from "../platform/platform.ts";
 
 /** What was measured, before anything is made of it. Times in milliseconds. */
@@ -8,6 +9,7 @@ export interface Measurements {
   readonly transfers: readonly TransferPoint[];
   readonly splitDecodes: readonly SplitDecodePoint[];
   readonly splitPrefills: readonly PrefillPoint[];
+  readonly mixed: MixedPoints;
   readonly decodes: readonly DecodePoint[];
   readonly prefills: readonly PrefillPoint[];
   readonly starts: readonly StartPoint[];
@@ -15,8 +17,6 @@ export interface Measurements {
   readonly mainMs: Spread;
   /** Of a request to a warm main function until its first token, beside prefill. */
   readonly gatewayMs: Spread;
-  /** Times of requests relative to the median of equal ones. */
-  readonly deviations: { readonly ttft: readonly number[]; readonly tpot: readonly number[] };
   /** What held the functions to their specs. */
   readonly limits: Limits;
   /** Share of the processors that others used meanwhile. */
@@ -48,12 +48,19 @@ export interface TransferPoint {
   readonly ms: Spread;
 }
 
+/** Times of equal requests. */
+export interface TimePoint {
+  readonly ms: Spread;
+  /** Of each, relative to the median; of a prefill, until its first token is out. */
+  readonly deviations: readonly number[];
+}
+
 /** Decode of a main function that calls for every expert of some layers and holds those of the others. */
 export interface SplitDecodePoint {
   readonly vcpus: number;
   readonly expertVcpus: number;
   readonly remoteLayers: number;
-  readonly tokenMs: Spread;
+  readonly token: TimePoint;
   /** The expert function's time for one call. */
   readonly busyMs: Spread;
 }
@@ -61,7 +68,7 @@ export interface SplitDecodePoint {
 /** Decode of a main function that holds every expert. */
 export interface DecodePoint {
   readonly vcpus: number;
-  readonly tokenMs: Spread;
+  readonly token: TimePoint;
 }
 
 export interface PrefillPoint {
@@ -69,7 +76,24 @@ export interface PrefillPoint {
   readonly tokens: number;
   /** Mean number of a layer's experts with at least one row. */
   readonly usedExperts: number;
-  readonly ms: Spread;
+  readonly time: TimePoint;
+}
+
+/** A main function and an expert function of one processor, each with half of every layer's experts: they work side by side. */
+export interface MixedPoints {
+  /** Share of a token's rows that are remote in decode. [layers] */
+  readonly remoteShares: readonly number[];
+  /** Of one token. */
+  readonly decode: TimePoint;
+  readonly prefills: readonly MixedPrefillPoint[];
+}
+
+/** Loads are means over layers. */
+export interface MixedPrefillPoint {
+  readonly tokens: number;
+  readonly local: PrefillLoad;
+  readonly remote: PrefillLoad;
+  readonly time: TimePoint;
 }
 
 /** One cold start. */

@@ -15,10 +15,11 @@ const KNOWN = {
   call: 0.12,
   hiddenState: 0.002,
   start: 150,
+  contention: 0,
   startPerMb: 0.9,
 };
 const subject = { machine: "a machine", date: "2026-01-31", model: "tiny", parallelStarts: 2 };
-const report = { schemaVersion: 1, ...identifyProfile(syntheticMeasurements(KNOWN), subject) };
+const report = { schemaVersion: 2, ...identifyProfile(syntheticMeasurements(KNOWN), subject) };
 const source = { path: "tiny.profile.json", model: "tiny" };
 
 /** The file with another value at a path into the profile. */
@@ -47,7 +48,7 @@ describe("a profile file", () => {
   it.each([
     ["no object", [], "the content is [], allowed is {schemaVersion, profile}"],
     ["a bare profile", report.profile, "'profile' is missing, allowed is an object with the fields of a profile"],
-    ["another version", { ...report, schemaVersion: 2 }, "'schemaVersion' is 2, allowed is 1"],
+    ["another version", { ...report, schemaVersion: 1 }, "'schemaVersion' is 1, allowed is 2"],
     [
       "a negative time",
       withField("wire.callMs", -1),
@@ -57,8 +58,13 @@ describe("a profile file", () => {
     ["an unknown field", withField("wire.callUs", 1), "it has no field 'profile.wire.callUs'"],
     [
       "a spread below 1",
-      withField("spread.ttft", 0.5),
-      "'profile.spread.ttft' is 0.5, allowed is a factor of at least 1",
+      withField("spread.split.ttft", 0.5),
+      "'profile.spread.split.ttft' is 0.5, allowed is a factor of at least 1",
+    ],
+    [
+      "contention above 1",
+      withField("contention.decode", 2),
+      "'profile.contention.decode' is 2, allowed is a number from 0 to 1",
     ],
     ["a curve without samples", withField("cpu.decodeToken", { vcpus: [], ms: [] }), "'profile.cpu.decodeToken' is"],
     ["a rising curve", withField("remote.decodeRow", { vcpus: [1, 2], ms: [1, 2] }), "times never rise with them"],

@@ -5,7 +5,7 @@ import { costProfileSchema } from "./cost-profile-schema.ts";
 
 /** What `remoe profile --out` writes; what the profile was made from is for people. */
 const profileFile = z.object(
-  { schemaVersion: z.literal(1, "1"), profile: costProfileSchema },
+  { schemaVersion: z.literal(2, "2"), profile: costProfileSchema },
   "{schemaVersion, profile}",
 );
 

@@ -28,7 +28,7 @@ export interface ProfileOptions {
 
 /** A profile with what it was made from. */
 export interface ProfileReport extends IdentifiedProfile {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly machine: MachineFacts;
   readonly points: Measurements;
 }
@@ -76,7 +76,7 @@ export async function profileModel(options: ProfileOptions, signal: AbortSignal)
     model: sizes.name,
     parallelStarts: platform.name === "local" ? processors : null,
   });
-  return { schemaVersion: 1, machine, ...identified, points };
+  return { schemaVersion: 2, machine, ...identified, points };
 }
 
 function machineFacts({ processors }: ModelProgram, { name }: Platform, limits: Limits): MachineFacts {

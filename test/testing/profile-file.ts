@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BUNDLED_MODEL } from "../../src/engine/testing/bundled-model.ts";
 import { readGguf } from "../../src/gguf/read.ts";
 import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../../src/planner/cost-profile.ts";
+import { bothKinds } from "../../src/planner/plan-kind.ts";
 import { modelName } from "../../src/profile/model-sizes.ts";
 
 /** Twice the time with half the processors, and no faster than with one. */
@@ -32,7 +33,7 @@ function madeUpProfile({ localRowMs = 0.05, remoteRowMs = 0.05 }): CostProfile {
     experts: experts(localRowMs),
   };
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     kind: "measured",
     machine: "made up",
     date: "2026-01-31",
@@ -43,16 +44,17 @@ function madeUpProfile({ localRowMs = 0.05, remoteRowMs = 0.05 }): CostProfile {
     split: main,
     remote: experts(remoteRowMs),
     wire: { callMs: 0.1, perHiddenStateMs: 0.001, batchTokens: 512, payloadHiddenStates: null },
+    contention: { prefill: 0, decode: 0 },
     swap: { fixedMs: 0, perHiddenStateMs: 0 },
     overhead: { mainMs: 1, gatewayMs: 2 },
     coldStart: { main: { fixedMs: 200, perMb: 1 }, deviceMs: 0, experts: { fixedMs: 200, perMb: 1 }, parallel: 2 },
-    spread: { ttft: 1, tpot: 1 },
+    spread: bothKinds({ ttft: 1, tpot: 1 }),
   };
 }
 
 /** Writes {@link madeUpProfile} to a new folder. → its path, to be removed with its folder */
 export function writeProfile(times: Parameters<typeof madeUpProfile>[0] = {}): string {
   const path = join(mkdtempSync(join(tmpdir(), "profile-")), "profile.json");
-  writeFileSync(path, JSON.stringify({ schemaVersion: 1, profile: madeUpProfile(times) }));
+  writeFileSync(path, JSON.stringify({ schemaVersion: 2, profile: madeUpProfile(times) }));
   return path;
 }

@@ -10,7 +10,7 @@ import { BASELINES } from "../../planner/baselines/baselines.ts";
 import type { Decision } from "../../planner/evaluation.ts";
 import { type Explanation, explain } from "../../planner/explain.ts";
 import { infeasible } from "../../planner/infeasible.ts";
-import { bothKinds, kindOf } from "../../planner/plan-kind.ts";
+import { kindOf } from "../../planner/plan-kind.ts";
 import { planNow } from "../../planner/planner.ts";
 import type { PlanningProblem } from "../../planner/problem.ts";
 import { remoe } from "../../planner/remoe-planner.ts";
@@ -105,7 +105,7 @@ async function readProblem(flags: PlanFlags): Promise<PlanningProblem> {
   const program = toModelProgram(file, { contextLength: flags.context });
   const base = problemBase({ profile, slo: toSlo(flags) }, { file, program, priceBook: readPriceBook(flags.prices) });
   const query = await readQuery(flags, file, program.contextLength);
-  return { ...toProblem(base, query, bothKinds(base.profile.spread)), isCold: flags.warm !== true };
+  return { ...toProblem(base, query, base.profile.spread), isCold: flags.warm !== true };
 }
 
 async function readQuery(flags: PlanFlags, file: GgufFile, contextLength: number): Promise<PlanQuery> {

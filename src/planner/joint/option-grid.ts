@@ -220,7 +220,7 @@ function priceColumn({ profile, prices }: PlanningProblem, column: Column): Pric
   const remote = expertSpeed(profile.remote, toVcpus(column.memoryMb));
   return {
     ...column,
-    hardware: { local: IDLE, remote, wire: profile.wire, rounding: prices.rounding },
+    hardware: { local: IDLE, remote, wire: profile.wire, contention: profile.contention, rounding: prices.rounding },
     rate: rateOf({ memoryMb: column.memoryMb, gpuMemoryMb: 0 }, prices),
   };
 }

@@ -1,4 +1,4 @@
-import { type ExpertSpeed, localDecodeMs, prefillBusyMs } from "../layer-time.ts";
+import { type ExpertSpeed, localDecodeMs, prefillBusyMs, sideBySideMs } from "../layer-time.ts";
 import type { Budget } from "./budget.ts";
 import type { MainFunction } from "./main-function.ts";
 import type { ColumnRange, GridRow, OptionGrid } from "./option-grid.ts";
@@ -42,11 +42,12 @@ export class OptionTerms {
   #rowsMs(local: ExpertSpeed): Float64Array {
     const { decodeMs, columns, problem } = this.grid;
     const k = problem.sizes.expertsPerToken;
+    const { contention } = problem.profile;
     const rowsMs = new Float64Array(decodeMs.length);
     for (let j = 0; j <= k; j++) {
       const localMs = localDecodeMs(k - j, local);
       for (let at = j * columns.length; at < (j + 1) * columns.length; at++) {
-        rowsMs[at] = Math.max(localMs, decodeMs[at] as number);
+        rowsMs[at] = sideBySideMs(localMs, decodeMs[at] as number, contention.decode);
       }
     }
     return rowsMs;
@@ -76,11 +77,12 @@ export class OptionTerms {
   #fillRow(row: number, { localMs, budget, columns }: RowFill): void {
     const { grid, cost, tokenMs, prefillMs, ttftMs } = this;
     const { savedMb } = grid.rows[row] as GridRow;
+    const { contention } = grid.problem.profile;
     const sparedCost = budget.savedPrice * savedMb;
     const sparedMs = budget.savedStartMs * savedMb;
     const first = row * grid.columns.length;
     for (let at = first + columns.from; at < first + columns.end; at++) {
-      const prefill = Math.max(localMs, grid.waitMs[at] as number);
+      const prefill = sideBySideMs(localMs, grid.waitMs[at] as number, contention.prefill);
       prefillMs[at] = prefill;
       ttftMs[at] = prefill + budget.startShare * (grid.startMs[at] as number) - sparedMs;
       cost[at] =

@@ -79,5 +79,6 @@ function randomProfile(between: Between): CostProfile {
       batchTokens: 512,
       payloadHiddenStates: between(0, 1) < 0.5 ? null : Math.floor(between(50, 2000)),
     },
+    contention: { prefill: between(0, 1), decode: between(0, 1) },
   };
 }

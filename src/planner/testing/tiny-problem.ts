@@ -23,7 +23,7 @@ const cpu: MainTimes = {
 };
 
 export const tinyProfile: CostProfile = {
-  schemaVersion: 1,
+  schemaVersion: 2,
   kind: "modelled",
   machine: "round numbers",
   date: "2026-01-31",
@@ -34,10 +34,11 @@ export const tinyProfile: CostProfile = {
   split: cpu,
   remote: experts,
   wire: { callMs: 3, perHiddenStateMs: 0.25, batchTokens: 512, payloadHiddenStates: null },
+  contention: { prefill: 0, decode: 0 },
   swap: { fixedMs: 0, perHiddenStateMs: 0 },
   overhead: { mainMs: 5, gatewayMs: 4 },
   coldStart: { main: { fixedMs: 100, perMb: 1 }, deviceMs: 0, experts: { fixedMs: 50, perMb: 1 }, parallel: null },
-  spread: { ttft: 1, tpot: 1 },
+  spread: bothKinds({ ttft: 1, tpot: 1 }),
 };
 
 /** 1 a second for each GiB, virtual processor and, times 8, GiB of graphics memory; steps of a microsecond, no fees. */

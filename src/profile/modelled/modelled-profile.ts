@@ -1,4 +1,5 @@
 import type { CostProfile, ExpertTimes, MainTimes, StartTime } from "../../planner/cost-profile.ts";
+import { bothKinds } from "../../planner/plan-kind.ts";
 import type { ModelSizes } from "../../planner/problem.ts";
 import type { Device, Host } from "./hardware.ts";
 import { bytesPerWeight, countParameters, type ModelShape } from "./model-shape.ts";
@@ -30,7 +31,7 @@ export function modelledProfile(options: ModelledProfileOptions): ModelledProfil
   const sizes = modelSizes(shape, platform);
   const used = [shape, host, platform, ...(device === null ? [] : [device])];
   const profile: CostProfile = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     kind: "modelled",
     machine: [device, host].flatMap((hardware) => hardware?.title ?? []).join(", "),
     date: newest(used),
@@ -38,6 +39,8 @@ export function modelledProfile(options: ModelledProfileOptions): ModelledProfil
     ...placedTimes(options, sizes, platform),
     remote: expertTimes(shape, platform, hostRoofline(host)),
     wire: wireTimes(shape, platform),
+    // Functions of a data centre have processors and memory of their own.
+    contention: { prefill: 0, decode: 0 },
     swap: swapTimes(shape, platform, device),
     overhead: platform.overhead,
     coldStart: {
@@ -46,7 +49,7 @@ export function modelledProfile(options: ModelledProfileOptions): ModelledProfil
       experts: startTime(platform),
       parallel: null,
     },
-    spread: { ttft: 1, tpot: 1 },
+    spread: bothKinds({ ttft: 1, tpot: 1 }),
   };
   return { profile, sizes };
 }

@@ -15,10 +15,15 @@ export interface KnownTimes {
   readonly hiddenState: number;
   readonly start: number;
   readonly startPerMb: number;
+  /** Of local and remote experts. */
+  readonly contention: number;
 }
 
+const DEVIATIONS = [0.9, 1, 1.2];
 const SHAPE = { layers: 8, expertsPerToken: 4 };
 const [L, K] = [SHAPE.layers, SHAPE.expertsPerToken];
+/** P(j of 4 rows are remote) where each is by the toss of a coin. */
+const HALF_REMOTE = [1, 4, 6, 4, 1].map((ways) => ways / 16);
 const SIZES = [0.5, 1];
 const LENGTHS = [16, 64, 256];
 /** Long prompts meet more experts. */
@@ -36,18 +41,24 @@ export function syntheticMeasurements(known: KnownTimes, noise: () => number = (
   const experts = (tokens: number): number => prefillBusyMs({ used: usedExperts(tokens), rows: tokens * K }, known);
   const rest = (tokens: number): number => known.prompt + tokens * known.promptToken;
   const prefill = (vcpus: number, tokens: number, ms: number) => {
-    return { vcpus, tokens, usedExperts: usedExperts(tokens), ms: measured(ms) };
+    return { vcpus, tokens, usedExperts: usedExperts(tokens), time: { ms: measured(ms), deviations: DEVIATIONS } };
   };
+  const token = (ms: number) => ({ ms: measured(ms), deviations: DEVIATIONS });
+  const mixed = (localMs: number, remoteMs: number): number =>
+    Math.max(localMs, remoteMs) + known.contention * Math.min(localMs, remoteMs);
   return {
     shape: SHAPE,
     expertCalls: SIZES.flatMap((vcpus) => [
       ...[1, 2, 3, K].map((rows) => {
         return { kernel: "decode", vcpus, experts: rows, rows, ms: measured(slow(vcpus) * call(rows)) } as const;
       }),
-      ...[1, 4, 16, 64].map((rows) => {
-        const ms = known.prefillExpert + rows * known.prefillRow;
-        return { kernel: "prefill", vcpus, experts: 1, rows, ms: measured(slow(vcpus) * ms) } as const;
-      }),
+      ...[1, 16].flatMap((experts) =>
+        [1, 4, 16, 64].map((each) => {
+          const rows = experts * each;
+          const ms = experts * known.prefillExpert + rows * known.prefillRow;
+          return { kernel: "prefill", vcpus, experts, rows, ms: measured(slow(vcpus) * ms) } as const;
+        }),
+      ),
     ]),
     transfers: [3, 32, 256].map((hiddenStates) => {
       return { hiddenStates, ms: measured(0.05 + hiddenStates * known.hiddenState) };
@@ -56,15 +67,15 @@ export function syntheticMeasurements(known: KnownTimes, noise: () => number = (
       ...SIZES.flatMap((vcpus) =>
         [L, L / 2].map((remoteLayers) => {
           const localMs = slow(vcpus) * ((L - remoteLayers) * call(K) + known.token);
-          const tokenMs = measured(localMs + remoteLayers * (wayMs + call(K)));
-          return { vcpus, expertVcpus: 1, remoteLayers, tokenMs, busyMs: measured(call(K)) };
+          const tokenMs = localMs + remoteLayers * (wayMs + call(K));
+          return { vcpus, expertVcpus: 1, remoteLayers, token: token(tokenMs), busyMs: measured(call(K)) };
         }),
       ),
       {
         vcpus: 1,
         expertVcpus: 0.5,
         remoteLayers: L,
-        tokenMs: measured(known.token + L * (wayMs + slow(0.5) * call(K))),
+        token: token(known.token + L * (wayMs + slow(0.5) * call(K))),
         busyMs: measured(slow(0.5) * call(K)),
       },
     ],
@@ -74,8 +85,25 @@ export function syntheticMeasurements(known: KnownTimes, noise: () => number = (
         return prefill(vcpus, tokens, slow(vcpus) * rest(tokens) + remoteMs);
       }),
     ),
+    mixed: {
+      remoteShares: Array.from({ length: L }, () => 0.5),
+      decode: token(
+        known.token +
+          L *
+            HALF_REMOTE.reduce((sum, probability, j) => {
+              const remoteMs = j === 0 ? 0 : known.call + (1 + j) * known.hiddenState + call(j);
+              return sum + probability * mixed(j === K ? 0 : call(K - j), remoteMs);
+            }, 0),
+      ),
+      prefills: LENGTHS.map((tokens) => {
+        const half = { used: usedExperts(tokens) / 2, rows: (tokens * K) / 2 };
+        const remoteMs = known.call + tokens * (1 + K / 2) * known.hiddenState + prefillBusyMs(half, known);
+        const ms = rest(tokens) + L * mixed(prefillBusyMs(half, known), remoteMs);
+        return { tokens, local: half, remote: half, time: { ms: measured(ms), deviations: DEVIATIONS } };
+      }),
+    },
     decodes: SIZES.map((vcpus) => {
-      return { vcpus, tokenMs: measured(slow(vcpus) * (known.token + L * call(K))) };
+      return { vcpus, token: token(slow(vcpus) * (known.token + L * call(K))) };
     }),
     prefills: SIZES.flatMap((vcpus) =>
       LENGTHS.map((tokens) => prefill(vcpus, tokens, slow(vcpus) * (rest(tokens) + L * experts(tokens)))),
@@ -87,7 +115,6 @@ export function syntheticMeasurements(known: KnownTimes, noise: () => number = (
     ),
     mainMs: spread([0.2]),
     gatewayMs: spread([1.5]),
-    deviations: { ttft: [0.9, 1, 1.2], tpot: [0.8, 0.9, 0.95] },
     limits: { memory: "cgroup v2", cpu: "cgroup v2" },
     foreignLoad: 0,
     payloadHiddenStates: null,
