@@ -30,36 +30,20 @@ export function evaluate(
   placement: Placement,
   remoteShares: RemoteShares = countedShares(problem),
 ): Evaluation {
-  const { workload, profile, slo } = problem;
+  const { workload, profile, sizes } = problem;
   const { plan, devices } = placement;
-  const kind = kindOf(plan);
-  const margin = problem.margin[kind];
-  const times = kind === "split" ? splitTimes(profile, devices) : mainTimes(profile, devices);
-  const vcpus = toVcpus(plan.specMain.memoryMb);
-  const swapMs = (n: number): number =>
-    devices === "mix" ? profile.swap.fixedMs + n * profile.swap.perHiddenStateMs : 0;
+  const times = kindOf(plan) === "split" ? splitTimes(profile, devices) : mainTimes(profile, devices);
   const layers = layerTimes({ problem, plan, times, remoteShares });
-  const prefillMs =
-    timeAt(times.prefillPrompt, vcpus) +
-    workload.promptTokens * timeAt(times.prefillToken, vcpus) +
-    sum(layers, ({ prefill }) => prefill.ms + 2 * swapMs(workload.promptTokens));
-  const tokenMs = timeAt(times.decodeToken, vcpus) + sum(layers, ({ decode }) => decode.ms + 2 * swapMs(1));
+  const { prefillMs, tokenMs } = workTimes(problem, placement, { times, layers });
   const starts = problem.isCold ? coldStarts(problem, placement) : [];
   const coldStartMs = Math.max(0, ...starts.map(({ ms }) => ms));
   const ttftMs = profile.overhead.gatewayMs + coldStartMs + prefillMs;
-  const decodeMs = workload.outputTokens * tokenMs;
   const tpotMs = workload.outputTokens === 0 ? 0 : tokenMs;
-  const gpuMemoryMb = gpuMemory(problem.sizes, devices);
+  const decodeMs = workload.outputTokens * tokenMs;
+  const gpuMemoryMb = gpuMemory(sizes, devices);
   const workMs = profile.overhead.mainMs + (prefillMs + decodeMs);
-  const costs = costParts({
-    problem,
-    memoryMb: plan.specMain.memoryMb,
-    gpuMemoryMb,
-    layers,
-    starts,
-    coldStartMs,
-    workMs,
-  });
+  const { memoryMb } = plan.specMain;
+  const costs = costParts({ problem, memoryMb, gpuMemoryMb, layers, starts, coldStartMs, workMs });
   return {
     prefillMs,
     decodeMs,
@@ -70,10 +54,7 @@ export function evaluate(
     costs,
     remoteCalls: sum(layers, ({ prefill, decode }) => prefill.calls + workload.outputTokens * decode.calls),
     gpuMemoryMb,
-    violations: [
-      ...violation("ttft", slo.ttftMs, margin.ttft * ttftMs),
-      ...violation("tpot", slo.tpotMs, margin.tpot * tpotMs),
-    ],
+    violations: violations(problem, plan, { ttftMs, tpotMs }),
   };
 }
 
@@ -99,6 +80,26 @@ function mainTimes(profile: CostProfile, devices: Devices): MainTimes {
 function gpuMemory({ nonExpertMb, cacheMb, expertMb, experts, expertsPerToken }: ModelSizes, devices: Devices): number {
   const held = { cpu: 0, mix: 0, gpu: experts, fetch: expertsPerToken }[devices];
   return devices === "cpu" ? 0 : nonExpertMb + cacheMb + sum(expertMb, (mb) => held * mb);
+}
+
+interface Timed {
+  readonly times: MainTimes;
+  readonly layers: readonly TimedLayer[];
+}
+
+/** PT, and GT of one token. */
+function workTimes({ workload, profile }: PlanningProblem, { plan, devices }: Placement, { times, layers }: Timed) {
+  const vcpus = toVcpus(plan.specMain.memoryMb);
+  const { promptTokens } = workload;
+  const swapMs = (n: number): number =>
+    devices === "mix" ? profile.swap.fixedMs + n * profile.swap.perHiddenStateMs : 0;
+  return {
+    prefillMs:
+      timeAt(times.prefillPrompt, vcpus) +
+      promptTokens * timeAt(times.prefillToken, vcpus) +
+      sum(layers, ({ prefill }) => prefill.ms + 2 * swapMs(promptTokens)),
+    tokenMs: timeAt(times.decodeToken, vcpus) + sum(layers, ({ decode }) => decode.ms + 2 * swapMs(1)),
+  };
 }
 
 interface Layered {
@@ -175,6 +176,15 @@ function prefillReplicas(own: LayerPlan, rowsOf: (expert: number) => number): La
     least.rows += rowsOf(expert);
   }
   return given.map(({ experts }) => experts);
+}
+
+function violations(
+  { slo, margin }: PlanningProblem,
+  plan: Plan,
+  { ttftMs, tpotMs }: Pick<Evaluation, "ttftMs" | "tpotMs">,
+): Violation[] {
+  const own = margin[kindOf(plan)];
+  return [...violation("ttft", slo.ttftMs, own.ttft * ttftMs), ...violation("tpot", slo.tpotMs, own.tpot * tpotMs)];
 }
 
 function violation(objective: Violation["objective"], limitMs: number | null, expectedMs: number): Violation[] {

@@ -37,15 +37,23 @@ export class GridSearch {
     this.#relaxation = new Relaxation(this.#terms);
   }
 
-  /** @returns `null` where what has to stay local does not fit */
-  *relax({ memoryMb, columns }: Pairing): Generator<void, RelaxedMain | null, void> {
+  /**
+   * @param below what costs as much is of no interest
+   * @returns `null` where what has to stay local does not fit, or costs as much without any experts
+   */
+  *relax({ memoryMb, columns }: Pairing, below: number): Generator<void, RelaxedMain | null, void> {
     const { problem } = this.grid;
     const { profile, prices } = problem;
     const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
     const held = isIdleBilled(prices) ? (this.grid.columns[columns.from] as PricedColumn) : null;
     const budget = budgetOf(problem, main, held);
+    if (budget.baseCost >= below) return null;
     yield* this.#terms.fill(main, budget, columns);
-    const [relaxed, kept = null] = yield* this.#relaxation.solve(budget, columns, this.#prices);
+    const [relaxed, kept = null] = yield* this.#relaxation.solve(budget, {
+      columns,
+      start: this.#prices,
+      enough: below,
+    });
     if (relaxed === undefined) return null;
     const { multipliers, tokenMs, ttftMs } = kept ?? relaxed;
     // Where no price keeps the limits, prices grow beyond what is of use elsewhere.

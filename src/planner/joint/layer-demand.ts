@@ -11,8 +11,9 @@ export class LayerDemand {
   /** Experts, of least utility first. */
   readonly order: readonly number[];
   readonly #rows: RemoteRows;
-  /** Of each expert, in the order. */
-  readonly #loads: readonly PrefillLoad[];
+  /** Of each expert, in the order: rows, and the chance of any. */
+  readonly #expertRows: Float64Array;
+  readonly #expertUsed: Float64Array;
   /** Of the first r experts, r = 0 … K; and of the others. */
   readonly #first: readonly PrefillLoad[];
   readonly #others: readonly PrefillLoad[];
@@ -26,9 +27,11 @@ export class LayerDemand {
     const share = (expert: number): number => shares[expert] as number;
     this.order = [...shares.keys()].sort((a, b) => share(a) - share(b) || a - b);
     this.#rows = new RemoteRows(sets, this.order, expertsPerToken);
-    this.#loads = this.order.map((expert) => loadOf(share(expert), workload.promptTokens * expertsPerToken));
-    this.#first = sums(this.#loads);
-    this.#others = sums(this.#loads.toReversed()).toReversed();
+    const loads = this.order.map((expert) => loadOf(share(expert), workload.promptTokens * expertsPerToken));
+    this.#expertRows = Float64Array.from(loads, ({ rows }) => rows);
+    this.#expertUsed = Float64Array.from(loads, ({ used }) => used);
+    this.#first = sums(loads);
+    this.#others = sums(loads.toReversed()).toReversed();
   }
 
   /** P(j of a token's rows are remote), j = 0 … k. [k + 1] */
@@ -44,7 +47,7 @@ export class LayerDemand {
   /** R_{l,1} … R_{l,z}, as `splitReplicas` says. */
   replicas(r: number, z: number): number[][] {
     if (z === 1) return [this.order.slice(0, r)];
-    const experts = this.#loads.slice(0, r).map(({ rows }, i) => ({ expert: this.order[i] as number, load: rows }));
+    const experts = this.order.slice(0, r).map((expert, i) => ({ expert, load: this.#expertRows[i] as number }));
     return splitReplicas(experts, z);
   }
 
@@ -56,10 +59,9 @@ export class LayerDemand {
     }
     const [rows, used, experts] = [new Float64Array(z), new Float64Array(z), new Int32Array(z)];
     for (let i = r - 1; i >= 0; i--) {
-      const load = this.#loads[i] as PrefillLoad;
       const least = leastLoaded(rows, experts);
-      rows[least] = (rows[least] as number) + load.rows;
-      used[least] = (used[least] as number) + load.used;
+      rows[least] = (rows[least] as number) + (this.#expertRows[i] as number);
+      used[least] = (used[least] as number) + (this.#expertUsed[i] as number);
       experts[least] = (experts[least] as number) + 1;
     }
     return Array.from(rows, (own, j) => ({ rows: own, used: used[j] as number, experts: experts[j] as number }));

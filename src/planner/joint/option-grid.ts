@@ -64,6 +64,8 @@ export class OptionGrid {
   readonly shares: Float64Array;
   /** What decode waits for j rows. [k + 1 × columns] */
   readonly decodeMs: Float64Array;
+  /** What decode waits for j rows and more, times how often it does: Σ_{i ≥ j} P(i) decodeMs(i). [rows × k + 1 × columns] */
+  readonly awaitedMs: Float64Array;
   /** Of the expert function: prefill, decode and, where they are billed, starts; beyond what it costs idle. [rows × columns] */
   readonly cost: Float64Array;
   /** Of its calls. [rows × columns] */
@@ -90,6 +92,7 @@ export class OptionGrid {
     this.firstRows = firstRows;
     this.shares = new Float64Array(this.rows.length * width);
     this.decodeMs = new Float64Array(width * columns.length);
+    this.awaitedMs = new Float64Array(this.rows.length * width * columns.length);
     this.#decodeCalls = new Float64Array(width * columns.length);
     this.#decodeBilledMs = new Float64Array(width * columns.length);
     this.#fillDecode();
@@ -123,8 +126,23 @@ export class OptionGrid {
     for (let row = this.firstRows[layer] as number; row < (this.firstRows[layer + 1] as number); row++) {
       const { remote } = this.rows[row] as GridRow;
       this.shares.set(demand.shares(remote), row * width);
+      this.#sumAwaited(row);
       if (remote > 0) this.#fillRow(row, demand, remote);
       else this.cost.fill(0, row * this.columns.length, (row + 1) * this.columns.length);
+    }
+  }
+
+  #sumAwaited(row: number): void {
+    const { shares, decodeMs, awaitedMs } = this;
+    const columns = this.columns.length;
+    const width = this.problem.sizes.expertsPerToken + 1;
+    const first = row * width * columns;
+    for (let j = width - 1; j >= 0; j--) {
+      const share = shares[row * width + j] as number;
+      for (let at = j * columns; at < (j + 1) * columns; at++) {
+        const further = j === width - 1 ? 0 : (awaitedMs[first + at + columns] as number);
+        awaitedMs[first + at] = further + share * (decodeMs[at] as number);
+      }
     }
   }
 

@@ -15,6 +15,10 @@ export class OptionTerms {
   /** PT^e and its share of T^cold, as the budget's TTFT counts it. [rows × columns] */
   readonly ttftMs: Float64Array;
 
+  /** How many remote rows take at least as long as the others here, by column. [columns] */
+  readonly #slowerFrom: Int32Array;
+  readonly #localMs: Float64Array;
+
   constructor(grid: OptionGrid) {
     const size = grid.cost.length;
     this.grid = grid;
@@ -22,56 +26,69 @@ export class OptionTerms {
     this.tokenMs = new Float64Array(size);
     this.prefillMs = new Float64Array(size);
     this.ttftMs = new Float64Array(size);
+    this.#slowerFrom = new Int32Array(grid.columns.length);
+    this.#localMs = new Float64Array(grid.problem.sizes.expertsPerToken + 2);
   }
 
   /** Replaces what another main function left, in some columns; layer by layer. */
   *fill({ local }: MainFunction, budget: Budget, columns: ColumnRange): Generator<void, void, void> {
-    const rowsMs = this.#rowsMs(local);
+    this.#findSlower(local);
     const { firstRows, demands } = this.grid;
     for (const layer of demands.keys()) {
       const end = firstRows[layer + 1] as number;
       for (let row = firstRows[layer] as number; row < end; row++) {
-        this.#fillDecode(row, rowsMs, columns);
+        this.#fillDecode(row, local, columns);
         this.#fillRow(row, { localMs: this.#prefillMs(row, local), budget, columns });
       }
       yield;
     }
   }
 
-  /** GT^e of a token with j rows remote. [k + 1 × columns] */
-  #rowsMs(local: ExpertSpeed): Float64Array {
+  /** Remote rows take longer from some number on, local ones up to there: the more are remote, the fewer are local. */
+  #findSlower(local: ExpertSpeed): void {
     const { decodeMs, columns, problem } = this.grid;
     const k = problem.sizes.expertsPerToken;
-    const { contention } = problem.profile;
-    const rowsMs = new Float64Array(decodeMs.length);
-    for (let j = 0; j <= k; j++) {
+    this.#slowerFrom.fill(k + 1);
+    for (let j = k; j >= 0; j--) {
       const localMs = localDecodeMs(k - j, local);
-      for (let at = j * columns.length; at < (j + 1) * columns.length; at++) {
-        rowsMs[at] = sideBySideMs(localMs, decodeMs[at] as number, contention.decode);
+      for (let c = 0; c < columns.length; c++) {
+        if ((decodeMs[j * columns.length + c] as number) >= localMs) this.#slowerFrom[c] = j;
       }
     }
-    return rowsMs;
   }
 
   #prefillMs(row: number, local: ExpertSpeed): number {
     return prefillBusyMs((this.grid.rows[row] as GridRow).local, local);
   }
 
-  /** Σ_j P(j) rowsMs(j) */
-  #fillDecode(row: number, rowsMs: Float64Array, { from, end }: ColumnRange): void {
+  /** Σ_j P(j) (max(local(k − j), remote(j)) + κ min(…)), from sums up to where remote ones take longer and from there. */
+  #fillDecode(row: number, local: ExpertSpeed, { from, end }: ColumnRange): void {
     const { tokenMs, grid } = this;
-    const { shares } = grid;
+    const { decode } = grid.problem.profile.contention;
     const columns = grid.columns.length;
     const width = grid.problem.sizes.expertsPerToken + 1;
-    const first = row * columns;
-    tokenMs.fill(0, first + from, first + end);
-    for (let j = 0; j < width; j++) {
-      const share = shares[row * width + j] as number;
-      if (share === 0) continue;
-      for (let c = from; c < end; c++) {
-        tokenMs[first + c] = (tokenMs[first + c] as number) + share * (rowsMs[j * columns + c] as number);
-      }
+    const [first, awaited] = [row * columns, row * width * columns];
+    const localMs = this.#sumLocal(row, local);
+    const allLocalMs = localMs[width] as number;
+    for (let c = from; c < end; c++) {
+      const slower = this.#slowerFrom[c] as number;
+      const awaitedMs = slower === width ? 0 : (grid.awaitedMs[awaited + slower * columns + c] as number);
+      const longer = (localMs[slower] as number) + awaitedMs;
+      const both = allLocalMs + (grid.awaitedMs[awaited + c] as number);
+      tokenMs[first + c] = longer + decode * (both - longer);
     }
+  }
+
+  /** Σ_{i < j} P(i) local(k − i) [k + 2] */
+  #sumLocal(row: number, local: ExpertSpeed): Float64Array {
+    const { shares, problem } = this.grid;
+    const k = problem.sizes.expertsPerToken;
+    const sums = this.#localMs;
+    for (let j = 0; j <= k; j++) {
+      const share = shares[row * (k + 1) + j] as number;
+      sums[j + 1] = (sums[j] as number) + share * localDecodeMs(k - j, local);
+    }
+    return sums;
   }
 
   #fillRow(row: number, { localMs, budget, columns }: RowFill): void {

@@ -41,6 +41,14 @@ const TURNS = 6;
 /** Bounds this much apart count as equal. */
 const TOLERANCE = 1e-4;
 
+export interface SolveOptions {
+  readonly columns: ColumnRange;
+  /** Prices to begin with: near the best ones there is less to do. */
+  readonly start: TimePrices;
+  /** A bound as high as that need not be raised any more. */
+  readonly enough: number;
+}
+
 /**
  * Lagrangian relaxation of what goes with one main function: with a price on each shared limit, every layer chooses for
  * itself. At given prices of time the best price of memory comes from the lower convex hulls of the layers' costs over
@@ -62,6 +70,7 @@ export class Relaxation {
   #mb: Float64Array;
   #longestStartMs = Number.POSITIVE_INFINITY;
   #columns: ColumnRange = { from: 0, end: 0 };
+  #enough = Number.POSITIVE_INFINITY;
 
   constructor(terms: OptionTerms) {
     const { rows, demands } = terms.grid;
@@ -76,12 +85,12 @@ export class Relaxation {
   }
 
   /**
-   * @param start prices to begin with: near the best ones there is less to do
    * @returns the best bound found, then the one at the last prices if that is another: those keep the limits better.
    * None if not even everything remote saves enough memory
    */
-  *solve(budget: Budget, columns: ColumnRange, start: TimePrices): Generator<void, readonly Relaxed[], void> {
+  *solve(budget: Budget, { columns, start, enough }: SolveOptions): Generator<void, readonly Relaxed[], void> {
     this.#columns = columns;
+    this.#enough = enough;
     this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms, columns);
     let best = this.#relax(budget, start);
     if (best === null) {
@@ -90,7 +99,7 @@ export class Relaxation {
     }
     if (best === null) return [];
     let last = best;
-    for (let turn = 0; turn < TURNS; turn++) {
+    for (let turn = 0; turn < TURNS && best.bound < enough; turn++) {
       const raised = yield* this.#raise(budget, last, turn % 2 === 0 ? "token" : "ttft");
       if (raised === last && turn > 0) break;
       last = raised;
@@ -115,6 +124,7 @@ export class Relaxation {
       const [lowPrice, highPrice] = [low.multipliers[limit], high.multipliers[limit]];
       const price = (high.bound - low.bound + lowMs * lowPrice - highMs * highPrice) / (lowMs - highMs);
       const tried = priced(price * ABOVE);
+      if (tried.bound >= this.#enough) return tried;
       const isBest = tried.bound >= (low.bound + lowMs * (price - lowPrice)) * (1 - TOLERANCE);
       if (isMissed(tried)) low = tried;
       else high = tried;

@@ -17,6 +17,8 @@ const COARSE_MAINS = 6;
 const SEARCHED_MAINS = { finely: 4, atOnce: 12 };
 /** Around how many of the best main functions the others are bounded. */
 const REFINED_MAINS = 2;
+/** Further apart than that, around the best one alone. */
+const FINE_STEP = 3;
 /** Finer choices than a coarse grid's cost less than its bounds by less than that. */
 const COARSENESS = 1.05;
 /** Relaxations that are taken as they are. */
@@ -54,7 +56,7 @@ export function* searchSplit(problem: PlanningProblem, below: number): Generator
   }
   const { isComplete, ...choices } = coarseChoices(problem);
   const coarse = yield* searchOf(problem, demands, choices);
-  const mains = (yield* boundMains(coarse)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
+  const mains = (yield* boundMains(coarse, below)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
   if (mains.length === 0) return null;
   const promising = mains.slice(0, isComplete ? SEARCHED_MAINS.atOnce : SEARCHED_MAINS.finely);
   const searched = isComplete ? yield* searchMains(coarse, promising) : yield* searchFinely(coarse.grid, promising);
@@ -101,29 +103,75 @@ function columnRanges({ problem, columns }: OptionGrid): ColumnRange[] {
   return columns.map((_, from) => ({ from, end: from + 1 }));
 }
 
-/** Bounds of main functions' costs, coarse to fine around the least: ascending. */
-function* boundMains(search: GridSearch): Generator<void, RelaxedMain[], void> {
+/** A main function's place among the sizes. */
+interface Place {
+  readonly index: number;
+  readonly columns: ColumnRange;
+}
+
+interface BoundMain extends Place {
+  readonly main: RelaxedMain;
+}
+
+/**
+ * Bounds of main functions' costs, coarse to fine around the least, unless that is least among its neighbours: ascending.
+ * Those well above the least are left out.
+ */
+function* boundMains(search: GridSearch, below: number): Generator<void, RelaxedMain[], void> {
   const sizes = search.grid.problem.specs.main;
-  const bounds: { readonly index: number; readonly main: RelaxedMain }[] = [];
-  const seen = new Map(columnRanges(search.grid).map((columns) => [columns, new Set<number>()]));
+  const bounds = new MainBounds(search, below);
   let step = Math.ceil(sizes.length / COARSE_MAINS);
-  const coarse = [...sizes.keys()].filter((index) => (sizes.length - 1 - index) % step === 0);
-  let next = [...seen.keys()].flatMap((columns) => coarse.map((index) => ({ index, columns })));
-  while (next.length > 0) {
-    for (const { index, columns } of next) {
-      if (seen.get(columns)?.has(index)) continue;
-      seen.get(columns)?.add(index);
-      const main = yield* search.relax({ memoryMb: sizes[index] as number, columns });
-      if (main !== null) bounds.push({ index, main });
-    }
-    bounds.sort((a, b) => a.main.relaxed.bound - b.main.relaxed.bound || a.index - b.index);
+  const isCoarse = (index: number): boolean => index === 0 || (sizes.length - 1 - index) % step === 0;
+  const coarse = [...sizes.keys()].filter(isCoarse);
+  yield* bounds.add(columnRanges(search.grid).flatMap((columns) => coarse.map((index) => ({ index, columns }))));
+  const least = bounds.ascending[0];
+  yield* bounds.add(bounds.around(1, 1));
+  while (step > 1 && bounds.ascending[0] !== least) {
     step = Math.ceil(step / 2);
-    next = bounds
-      .slice(0, REFINED_MAINS)
-      .flatMap(({ index, main: { columns } }) => [index - step, index + step].map((i) => ({ index: i, columns })))
-      .filter(({ index, columns }) => sizes[index] !== undefined && !seen.get(columns)?.has(index));
+    yield* bounds.add(bounds.around(step > FINE_STEP ? 1 : REFINED_MAINS, step));
   }
-  return bounds.map(({ main }) => main);
+  return bounds.ascending.map(({ main }) => main);
+}
+
+class MainBounds {
+  readonly ascending: BoundMain[] = [];
+  readonly #search: GridSearch;
+  readonly #below: number;
+  readonly #seen = new Map<ColumnRange, Set<number>>();
+
+  constructor(search: GridSearch, below: number) {
+    this.#search = search;
+    this.#below = below;
+  }
+
+  /** Those that were not looked at yet. */
+  *add(places: readonly Place[]): Generator<void, void, void> {
+    const sizes = this.#search.grid.problem.specs.main;
+    for (const { index, columns } of places) {
+      const seen = this.#seen.get(columns) ?? new Set();
+      this.#seen.set(columns, seen);
+      const memoryMb = sizes[index];
+      if (memoryMb === undefined || seen.has(index)) continue;
+      seen.add(index);
+      const main = yield* this.#search.relax({ memoryMb, columns }, this.#ofInterest);
+      if (main === null) continue;
+      this.ascending.push({ index, columns, main });
+      this.ascending.sort((a, b) => a.main.relaxed.bound - b.main.relaxed.bound || a.index - b.index);
+    }
+  }
+
+  /** Some sizes more and less than the best ones. */
+  around(count: number, step: number): Place[] {
+    return this.ascending
+      .slice(0, count)
+      .flatMap(({ index, columns }) => [index - step, index + step].map((i) => ({ index: i, columns })));
+  }
+
+  /** Cold, bounds do not know that layers may share a function's start. */
+  get #ofInterest(): number {
+    if (this.#search.grid.problem.isCold) return Number.POSITIVE_INFINITY;
+    return COARSENESS * Math.min(this.#below, this.ascending[0]?.main.relaxed.bound ?? this.#below);
+  }
 }
 
 /** Beside more choices around the best ones of a coarse grid. */
@@ -145,12 +193,17 @@ function* searchFinely(coarse: OptionGrid, mains: readonly RelaxedMain[]): Gener
 function* searchMains(search: GridSearch, mains: readonly Pairing[]): Generator<void, Decision | null, void> {
   let best: Decision | null = null;
   for (const pairing of mains) {
-    const main = yield* search.relax(pairing);
+    const main: RelaxedMain | null = yield* search.relax(pairing, costToBeat(search, best));
     if (main === null) continue;
     const decision: Decision | null = yield* searchMain(search, main, best);
     if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
   }
   return best;
+}
+
+/** Cold, bounds do not know that layers may share a function's start: nothing is too dear. */
+function costToBeat({ grid }: GridSearch, best: Decision | null): number {
+  return best?.feasible === true && !grid.problem.isCold ? best.evaluation.cost : Number.POSITIVE_INFINITY;
 }
 
 /** What goes best with the main function that was relaxed last, if that may be better than what there is. */

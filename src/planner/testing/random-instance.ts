@@ -1,6 +1,6 @@
 import { createRandom } from "../../core/random.ts";
 import { toActivationMatrix } from "../../predictor/activation-matrix.ts";
-import type { CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
+import type { Contention, CostProfile, ExpertTimes, MainTimes, SpeedCurve } from "../cost-profile.ts";
 import { toDemand } from "../demand.ts";
 import { bothKinds } from "../plan-kind.ts";
 import type { PlanningProblem } from "../problem.ts";
@@ -26,7 +26,7 @@ export function randomInstance(seed: number, { isCold }: { readonly isCold: bool
   const matrix = toActivationMatrix(logits.map(Math.exp), shape);
   return {
     sizes: { name: "random", ...shape, expertMb, ...base },
-    profile: randomProfile(between),
+    profile: { ...randomProfile(between), contention: randomContention(createRandom(CONTENTION_SEEDS + seed)) },
     prices: {
       ...tinyPrices,
       rounding: { granularityMs: between(0, 1) < 0.5 ? 0.001 : 1, minimumMs: 0 },
@@ -54,6 +54,13 @@ export function withIdlePrices({ prices, ...problem }: PlanningProblem, share: n
     perGpuGbSecond: share * perGpuGbSecond,
   };
   return { ...problem, prices: { ...prices, idle } };
+}
+
+const CONTENTION_SEEDS = 1_000_000;
+
+/** None in every other one. */
+function randomContention(random: () => number): Contention {
+  return random() < 0.5 ? { prefill: 0, decode: 0 } : { prefill: random(), decode: random() };
 }
 
 function randomProfile(between: Between): CostProfile {
