@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { remoeError } from "../src/core/errors.ts";
 import { Engine } from "../src/engine/engine.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "../src/engine/testing/bundled-model.ts";
@@ -15,7 +15,7 @@ import { temporaryFolder } from "../src/engine/testing/temporary-folder.ts";
 import { authorisation } from "../src/functions/authorisation.ts";
 import { connectMain } from "../src/functions/main-client.ts";
 import type { DoneEvent, GenerateRequest, MainFunction, TokenEvent } from "../src/functions/protocol.ts";
-import type { FunctionStart, MainProgram } from "../src/functions/spec.ts";
+import { type FunctionStart, type MainProgram, TOLD_BY_PARENT } from "../src/functions/spec.ts";
 import { connectMains } from "../src/gateway/connect-mains.ts";
 import { acquireFunctions } from "../src/gateway/function-set.ts";
 import { loadNative } from "../src/ggml/library.ts";
@@ -67,6 +67,17 @@ function specOf({ memoryMb = 1024, ...program }: Partial<MainProgram> & { readon
     program: { ...PROGRAM, ...program },
   };
   return spec;
+}
+
+/** @param REMOE_FUNCTION its start, or that it is told */
+function spawnFunction(REMOE_FUNCTION: string) {
+  const [file = "", ...parameters] = functionCommand();
+  return spawn(file, parameters, { env: { ...process.env, REMOE_FUNCTION }, stdio: ["pipe", "pipe", "inherit"] });
+}
+
+async function firstReport({ stdout }: ReturnType<typeof spawnFunction>): Promise<unknown> {
+  const [line] = await once(createInterface({ input: stdout }), "line");
+  return JSON.parse(String(line));
 }
 
 interface StartedMain {
@@ -408,7 +419,6 @@ describe("the end of a main function", () => {
   });
 
   it("comes with that of whoever started it: when its standard input closes", async () => {
-    const [file = "", ...parameters] = functionCommand();
     const socket = join(temporaryFolder(), "main.sock");
     const start: FunctionStart = {
       name: "main",
@@ -419,12 +429,8 @@ describe("the end of a main function", () => {
       vcpus: 2,
       spawnedAt: Date.now(),
     };
-    const child = spawn(file, parameters, {
-      env: { ...process.env, REMOE_FUNCTION: JSON.stringify(start) },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const [line] = await once(createInterface({ input: child.stdout }), "line");
-    expect(JSON.parse(String(line))).toMatchObject({ type: "ready" });
+    const child = spawnFunction(JSON.stringify(start));
+    expect(await firstReport(child)).toMatchObject({ type: "ready" });
     child.stdin.end();
     expect(await once(child, "close")).toEqual([0, null]);
     expect(existsSync(socket)).toBe(false);
@@ -440,6 +446,61 @@ describe("the end of a main function", () => {
     await remoe.ended;
     await expect.poll(() => instances.map(({ pid }) => isAlive(pid)), { timeout: DEADLINE_MS }).toEqual([false]);
     await expect.poll(() => readdirSync(own), { timeout: DEADLINE_MS }).toEqual([]);
+  });
+});
+
+describe("a main function that was expected", () => {
+  it("serves as any other: its process is the one that was prepared", async () => {
+    const stopExpecting = platform.expectStart();
+    const { main, lease } = await start();
+    stopExpecting();
+    const { tokens } = await collect(main, { topLogprobs: 3 });
+    expect(tokens).toEqual((await inProcess(prompt, 12)).events);
+    const [own = ""] = readdirSync(folder);
+    expect(readdirSync(join(folder, own)).sort()).toEqual(["main.1.sock", "prepared.1.pid"]);
+    expect(platform.list()).toMatchObject([{ id: "main.1", pid: lease.pid }]);
+  });
+
+  it("is what a gateway starts for a request that comes when nothing is warm", async () => {
+    const own = temporaryFolder();
+    const remoe = startRemoe(["serve", "--port", "0"], { env: { TMPDIR: own } });
+    onTestFinished(() => void remoe.child.kill("SIGKILL"));
+    const [, url = ""] = await remoe.saw("stderr", /serving \S+ at (\S+),/);
+    const instances = async () => {
+      const response = await fetch(`${url}/remoe/instances`);
+      return ((await response.json()) as { instances: { pid: number }[] }).instances;
+    };
+    const complete = async () => {
+      const body = JSON.stringify({ prompt: "Once upon a time", max_tokens: 1 });
+      const headers = { "content-type": "application/json" };
+      expect((await fetch(`${url}/v1/completions`, { method: "POST", headers, body })).status).toBe(200);
+    };
+    await complete();
+    kill((await instances())[0], "SIGKILL");
+    await expect.poll(instances, { timeout: DEADLINE_MS }).toEqual([]);
+    await complete();
+    const files = readdirSync(own, { recursive: true }).map((path) => basename(String(path)));
+    expect(files).toEqual(expect.arrayContaining(["main.2.sock", "prepared.1.pid"]));
+    remoe.child.kill("SIGTERM");
+    await remoe.ended;
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  it("fails when it is told something else than a start", async () => {
+    const child = spawnFunction(TOLD_BY_PARENT);
+    const closed = once(child, "close");
+    child.stdin.write("Hello!\n");
+    expect(await firstReport(child)).toMatchObject({
+      type: "failed",
+      error: { code: "FUNCTION_FAILED", message: expect.stringContaining("standard input") },
+    });
+    expect(await closed).toEqual([1, null]);
+  });
+
+  it("ends when whoever started it is gone before it is told what it is", async () => {
+    const child = spawnFunction(TOLD_BY_PARENT);
+    child.stdin.end();
+    expect(await once(child, "close")).toEqual([0, null]);
   });
 });
 

@@ -105,6 +105,7 @@ export async function startSystem(options: SystemOptions, asked?: AbortSignal): 
       chooser: placing.chooser,
       priceBook,
       acquire: (plan, requestSignal) => deployments.acquire(plan, requestSignal),
+      expectStart: () => deployments.expectStart(),
       learning: opened?.learning,
       clock,
       admission,

@@ -1,22 +1,26 @@
-import { rmSync } from "node:fs";
-import { parseEndpoint } from "../wire/endpoint.ts";
+import { createInterface } from "node:readline";
+import { remoeError } from "../core/errors.ts";
 import type { FunctionStart, StartReport } from "./spec.ts";
 import type { Starter } from "./starter.ts";
 import { toSerialised } from "./to-serialised.ts";
+
+/** A starter that may tell what to start after it has created the process. */
+export interface ParentStarter extends Starter {
+  /** The start; never settles when none is told. @throws FUNCTION_FAILED for what is no JSON */
+  told(): Promise<FunctionStart>;
+}
 
 /**
  * The parent process as starter: it reads standard output, and holds standard input open for as long as it needs the
  * function.
  */
-export function parentStarter({ listen }: Pick<FunctionStart, "listen">): Starter {
-  process.stdin.once("end", () => {
-    // Nobody else is left to clear the socket away.
-    const endpoint = parseEndpoint(listen);
-    if (endpoint.type === "unix") rmSync(endpoint.path, { force: true });
-    process.exit(0);
-  });
-  process.stdin.resume();
+export function parentStarter(): ParentStarter {
+  process.stdin.once("end", () => process.exit(0));
+  // From the first moment on, so that no line is missed, and as long as the function runs, so that the end is noticed.
+  const lines = createInterface({ input: process.stdin });
+  const firstLine = new Promise<string>((resolve) => void lines.once("line", resolve));
   return {
+    told: async () => parseStart(await firstLine),
     ready: tell,
     failed(error) {
       tell({ type: "failed", error: toSerialised(error) });
@@ -24,6 +28,15 @@ export function parentStarter({ listen }: Pick<FunctionStart, "listen">): Starte
       process.stdin.destroy();
     },
   };
+}
+
+/** What stands in the line is not repeated: it has the functions' secret. */
+function parseStart(line: string): FunctionStart {
+  try {
+    return JSON.parse(line) as FunctionStart;
+  } catch {
+    throw remoeError("FUNCTION_FAILED", { reason: "the first line of its standard input is no JSON" });
+  }
 }
 
 function tell(report: StartReport): void {

@@ -1,5 +1,7 @@
+import { rmSync } from "node:fs";
 import { remoeError } from "../core/errors.ts";
 import { loadNative, type Native } from "../ggml/library.ts";
+import { parseEndpoint } from "../wire/endpoint.ts";
 import { controlStarter } from "./control-starter.ts";
 import { startExperts } from "./experts-role.ts";
 import { startMain } from "./main-role.ts";
@@ -22,40 +24,54 @@ async function program(): Promise<void> {
   process.on("SIGINT", () => {});
   // From the first moment on: the first process of a container ignores what it does not handle.
   process.once("SIGTERM", () => void drain().then(() => process.exit(0)));
-  const start = readStart(process.env);
-  const starter = await findStarter(start);
-  await run({ ...start, routes: starter.routes }).then(starter.ready, starter.failed);
+  const known = readStart(process.env);
+  if (known !== null) return await run(await findStarter(known), async () => known);
+  const parent = parentStarter();
+  await run(parent, () => parent.told());
 }
 
-async function findStarter(start: FunctionStart): Promise<Starter> {
-  const { control, secret } = start;
-  if (control === undefined) return parentStarter(start);
-  return control === null ? platformStarter(start) : await controlStarter(control, secret);
+async function findStarter({ control, secret }: FunctionStart): Promise<Starter> {
+  if (control === undefined) return parentStarter();
+  return control === null ? platformStarter({ secret }) : await controlStarter(control, secret);
 }
 
-async function run(start: ServeStart): Promise<ReadyReport> {
+async function run(starter: Starter, tellStart: () => Promise<FunctionStart>): Promise<void> {
+  await start(starter, tellStart).then(starter.ready, starter.failed);
+}
+
+/** What every function needs comes first: which one it will be may not be known yet. */
+async function start({ routes }: Starter, tellStart: () => Promise<FunctionStart>): Promise<ReadyReport> {
   const began = performance.now();
   const native = loadNative();
-  const librariesLoaded = performance.now();
-  const serving = await serve(native, start);
+  const librariesMs = performance.now() - began;
+  const told = await tellStart();
+  const toldAt = performance.now();
+  removeSocketAtExit(told.listen);
+  const serving = await serve(native, { ...told, routes });
   drain = serving.drain;
   return {
     type: "ready",
     endpoint: serving.endpoint,
     weightBytes: serving.weightBytes,
     coldStart: {
-      processMs: bootedAt - (start.spawnedAt ?? performance.timeOrigin),
-      librariesMs: librariesLoaded - began,
-      weightsMs: performance.now() - librariesLoaded,
+      processMs: bootedAt - (told.spawnedAt ?? performance.timeOrigin),
+      librariesMs,
+      weightsMs: performance.now() - toldAt,
     },
   };
+}
+
+/** Nobody else may be left to do it. */
+function removeSocketAtExit(listen: string): void {
+  const endpoint = parseEndpoint(listen);
+  if (endpoint.type === "unix") process.once("exit", () => rmSync(endpoint.path, { force: true }));
 }
 
 function serve(native: Native, start: ServeStart): Promise<Serving> {
   const { program } = start;
   if (program.role === "main") return startMain(native, program, start);
   if (program.role === "experts") return startExperts(native, program, start);
-  throw remoeError("FUNCTION_FAILED", { reason: "REMOE_FUNCTION names no role this program has" });
+  throw remoeError("FUNCTION_FAILED", { reason: "its start names no role this program has" });
 }
 
 await program();

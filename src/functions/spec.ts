@@ -32,9 +32,13 @@ export type FunctionProgram = MainProgram | ExpertsProgram;
 
 export type FunctionRole = FunctionProgram["role"];
 
+/** In REMOE_FUNCTION: the parent process tells the start, in the first line of standard input. */
+export const TOLD_BY_PARENT = "-";
+
 /**
- * What a function is told at its start, as JSON in the environment variable REMOE_FUNCTION; the secret may stand in
- * REMOE_FUNCTION_SECRET instead, where others can read the rest.
+ * What a function is told at its start, as JSON in the environment variable REMOE_FUNCTION, or where that is
+ * {@link TOLD_BY_PARENT} when its parent knows it. The secret may stand in REMOE_FUNCTION_SECRET instead, where others can
+ * read the rest.
  */
 export interface FunctionStart {
   /** As in bills and logs, e.g. `main`, `experts-0-5`. */
@@ -83,7 +87,7 @@ export interface StartTimes {
   readonly processMs: number;
   /** Native libraries loaded and checked. */
   readonly librariesMs: number;
-  /** Header parsed, weights read and repacked. */
+  /** Told what to run until ready: header parsed, weights read and repacked. */
   readonly weightsMs: number;
 }
 
@@ -99,6 +103,6 @@ export interface PodTimes {
 export interface ColdStart extends StartTimes {
   /** Only of pods. */
   readonly pod?: PodTimes;
-  /** Creation to ready, as the platform saw it. */
+  /** Creation to ready, as the platform saw it; more than the parts where a process waited for its program. */
   readonly totalMs: number;
 }

@@ -23,12 +23,12 @@ const idle: ConnectedMain = {
 };
 
 function createTestDeployments(parallel = 1) {
-  const launcher = createScriptedLauncher();
+  const launcher = createScriptedLauncher({ prepares: true });
   const time = createManualTime();
   const platform = createPlatform(launcher, { clock: time.clock, schedule: time.schedule });
   onTestFinished(async () => {
     const closed = platform.close(0);
-    for (const start of launcher.starts) start.end();
+    for (const each of [...launcher.starts, ...launcher.preparations]) each.end();
     await closed;
   });
   const deployments = new Deployments({
@@ -152,5 +152,51 @@ describe("deployments", () => {
     await waitUntil(() => launcher.starts.length === 2);
     await ready(1);
     expect((await again).coldStart).not.toBeNull();
+  });
+});
+
+describe("a start that is expected", () => {
+  const ordersOf = ({ launcher }: ReturnType<typeof createTestDeployments>) =>
+    launcher.preparations.map(({ orders }) => orders);
+
+  it("is prepared, and given up when it is expected no more", () => {
+    const stage = createTestDeployments();
+    const stopExpecting = stage.deployments.expectStart();
+    expect(ordersOf(stage)).toEqual([[]]);
+    stopExpecting();
+    expect(ordersOf(stage)).toEqual([["discard"]]);
+  });
+
+  it("is the main function's of whatever plan is chosen", async () => {
+    const stage = createTestDeployments();
+    const stopExpecting = stage.deployments.expectStart();
+    const acquired = stage.deployments.acquire(SPLIT, never);
+    await stage.ready(2);
+    await acquired;
+    stopExpecting();
+    expect(ordersOf(stage)).toEqual([["launch"]]);
+  });
+
+  it("is not prepared while functions are warm", async () => {
+    const stage = createTestDeployments();
+    const acquired = stage.deployments.acquire(UNSPLIT, never);
+    await stage.ready(1);
+    (await acquired).release();
+    stage.deployments.expectStart()();
+    expect(ordersOf(stage)).toEqual([]);
+  });
+
+  it("is not prepared beside a start under way, for a request or early", async () => {
+    const stage = createTestDeployments();
+    const acquired = stage.deployments.acquire(UNSPLIT, never);
+    stage.deployments.expectStart()();
+    await stage.ready(1);
+    await acquired;
+    const early = stage.deployments.start(SPLIT, never);
+    await stage.ready(1); // The main function; its expert function still starts.
+    stage.deployments.expectStart()();
+    await stage.ready(2);
+    await early;
+    expect(ordersOf(stage)).toEqual([]);
   });
 });

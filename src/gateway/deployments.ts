@@ -65,6 +65,14 @@ export class Deployments {
     }
   }
 
+  /**
+   * To be called when a request has come and its plan is not known yet: where it will probably wait for a start, what does not
+   * depend on the plan begins now. → the start is not expected any more
+   */
+  expectStart(): () => void {
+    return this.#isServing() ? () => {} : this.#options.platform.expectStart();
+  }
+
   /** The plan that says the same as this one and was seen first, or else this one. */
   known(plan: Plan): Plan {
     return this.#find(plan).plan;
@@ -78,6 +86,12 @@ export class Deployments {
   /** Plans whose functions are warm. */
   warmPlans(): readonly Plan[] {
     return [...this.#deployments.values()].filter((each) => this.#isWarm(each)).map(({ plan }) => plan);
+  }
+
+  /** Whether there are functions that may serve a request, or will be soon. */
+  #isServing(): boolean {
+    const isStarting = this.#options.platform.list().some(({ role, state }) => role === "main" && state === "starting");
+    return isStarting || [...this.#deployments.values()].some((each) => each.early !== null || this.#isWarm(each));
   }
 
   #isWarm({ specs, early }: Deployment): boolean {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { remoeError } from "../core/errors.ts";
 import { GREEDY } from "../model/sampling.ts";
+import type { Expectation } from "./learning.ts";
 import {
   type CompletionRequest,
   createPipeline,
@@ -219,6 +220,83 @@ describe("answers", () => {
     const second = await run(pipeline, completionOf("hi"));
     expect(first.traces[0]?.coldStart).toEqual(COLD_START);
     expect(second.traces[0]?.coldStart).toBeNull();
+  });
+});
+
+describe("a start that a request may need", () => {
+  const expectation: Expectation = {
+    requestId: "request-1",
+    tokens: [],
+    vector: new Float32Array(),
+    forecast: { source: "none", matrix: new Float32Array() },
+    similar: [],
+    group: null,
+  };
+  const STEPS = ["predict", "plan", "acquire"] as const;
+
+  /** A pipeline that notes the order of things. One step may do something else instead. */
+  function createNoted(instead: Partial<Record<(typeof STEPS)[number], () => Promise<never>>> = {}) {
+    const notes: string[] = [];
+    const scripted = createScriptedFunctions({ answer: "ok" });
+    const note = async <T>(step: (typeof STEPS)[number], result: () => T | Promise<T>): Promise<T> => {
+      notes.push(step);
+      return await (instead[step] ?? result)();
+    };
+    const { pipeline } = createTestPipeline(
+      {},
+      {
+        expectStart() {
+          notes.push("expect a start");
+          return () => notes.push("expect none");
+        },
+        learning: {
+          traceTokens: 0,
+          expect: () => note("predict", () => expectation),
+          learn: () => ({ source: "none", divergence: 0 }),
+        },
+        chooser: { choose: () => note("plan", () => ({ plan: testPlan, reasons: null })), observe() {} },
+        acquire: () => note("acquire", () => scripted.acquire()),
+      },
+    );
+    return { notes, pipeline };
+  }
+
+  it("is expected before anything is predicted, until the functions are there", async () => {
+    const { notes, pipeline } = createNoted();
+    expect(await run(pipeline, completionOf("hi"))).toMatchObject({ text: "ok", error: null });
+    expect(notes).toEqual(["expect a start", "predict", "plan", "acquire", "expect none"]);
+  });
+
+  it.each(STEPS)("is not expected any more by a request that fails to %s", async (step) => {
+    const failure = remoeError("FUNCTION_LOST", { role: "main", reason: "it was killed" });
+    const { notes, pipeline } = createNoted({ [step]: () => Promise.reject(failure) });
+    expect(await run(pipeline, completionOf("hi"))).toMatchObject({ error: failure });
+    expect(notes).toEqual(["expect a start", ...STEPS.slice(0, STEPS.indexOf(step) + 1), "expect none"]);
+  });
+
+  it("is not expected any more by a request whose client left", async () => {
+    const client = new AbortController();
+    const { notes, pipeline } = createNoted({
+      acquire: () => {
+        client.abort();
+        return unlessAborted(new Promise<never>(() => {}), client.signal);
+      },
+    });
+    expect(await run(pipeline, completionOf("hi"), client.signal)).toMatchObject({
+      traces: [{ finishReason: "cancelled" }],
+    });
+    expect(notes.at(-1)).toBe("expect none");
+  });
+
+  it("is not expected by a request that is refused or waits for its turn", async () => {
+    const { notes, pipeline } = createNoted();
+    await run(pipeline, completionOf("x".repeat(199)));
+    const place = pipeline.admission.enter(never);
+    const queued = run(pipeline, completionOf("hi"));
+    await waitUntil(() => pipeline.admission.waiting === 1);
+    expect(notes).toEqual([]);
+    place.leave();
+    await queued;
   });
 });
 

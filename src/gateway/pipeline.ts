@@ -67,6 +67,11 @@ export interface PipelineOptions {
   readonly priceBook: PriceBook;
   /** The functions of a plan, warm or started for the request. */
   readonly acquire: (plan: Plan, signal: AbortSignal) => Promise<AcquiredFunctions>;
+  /**
+   * Says, before its plan is known, that a request may need functions to be started. → not expected any more. By default nobody
+   * is told.
+   */
+  readonly expectStart?: () => () => void;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   /** Defaults to one request at a time and 64 waiting. */
@@ -77,20 +82,31 @@ export interface PipelineOptions {
 
 export function createPipeline(options: PipelineOptions): Pipeline {
   const { model, chooser, priceBook, learning, clock, admission = new Admission({ clock }) } = options;
+  const { expectStart = () => () => {} } = options;
+
+  /** Predicts, plans and acquires. A cold start begins before the prediction, as far as it does not depend on the plan. */
+  async function findFunctions(run: Run): Promise<FoundFunctions> {
+    const began = clock();
+    const stopExpecting = expectStart();
+    try {
+      const expectation = (await learning?.expect(run.request.requestId, run.promptTokens)) ?? null;
+      if (expectation !== null) run.recorder.predicted();
+      const choice = await chooser.choose(toPlanQuery(run, model, expectation), began);
+      run.signal.throwIfAborted();
+      run.recorder.planned(choice);
+      return { expectation, functions: await options.acquire(choice.plan, run.signal) };
+    } finally {
+      stopExpecting();
+    }
+  }
 
   async function* answer(run: Run): AsyncGenerator<PipelineEvent, FinishReason, void> {
     const place = admission.enter(run.signal);
     try {
       yield { type: "accepted", promptTokens: run.promptTokens.length };
       await place.admitted;
-      const admittedAt = clock();
       run.recorder.admitted();
-      const expectation = (await learning?.expect(run.request.requestId, run.promptTokens)) ?? null;
-      if (expectation !== null) run.recorder.predicted();
-      const choice = await chooser.choose(toPlanQuery(run, model, expectation), admittedAt);
-      run.signal.throwIfAborted();
-      run.recorder.planned(choice);
-      const functions = await options.acquire(choice.plan, run.signal);
+      const { expectation, functions } = await findFunctions(run);
       run.recorder.started(functions);
       try {
         run.signal.throwIfAborted();
@@ -139,6 +155,12 @@ interface Run {
   readonly promptTokens: readonly number[];
   readonly signal: AbortSignal;
   readonly recorder: TraceRecorder;
+}
+
+interface FoundFunctions {
+  readonly functions: AcquiredFunctions;
+  /** `null` where nothing is predicted. */
+  readonly expectation: Expectation | null;
 }
 
 /** A request whose prompt ran through every layer is worth learning from, whether or not its answer came to an end. */

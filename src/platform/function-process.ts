@@ -1,7 +1,7 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { remoeError } from "../core/errors.ts";
-import type { StartReport } from "../functions/spec.ts";
+import type { FunctionStart, StartReport } from "../functions/spec.ts";
 
 /** Lines of the function's own complaints that are kept for an error message. */
 const KEPT_LINES = 20;
@@ -26,6 +26,8 @@ export interface FunctionProcess {
   readonly report: Promise<StartReport>;
   /** Never rejects. */
   readonly ended: Promise<ProcessEnd>;
+  /** Tells what it is to be, once, if its environment says that this comes later. */
+  tell(start: FunctionStart): void;
   kill(signal: NodeJS.Signals): void;
 }
 
@@ -36,7 +38,7 @@ export function startFunctionProcess(command: readonly string[], env: NodeJS.Pro
     return watch(spawn(file, parameters, { env, stdio: ["pipe", "pipe", "pipe"] }));
   } catch (error) {
     const ended = Promise.resolve({ clean: false, description: String(error), complaints: [] });
-    return { pid: null, report: new Promise(() => {}), ended, kill() {} };
+    return { pid: null, report: new Promise(() => {}), ended, tell() {}, kill() {} };
   }
 }
 
@@ -47,12 +49,15 @@ function watch(child: ChildProcessWithoutNullStreams): FunctionProcess {
     if (isTelling(line)) complaints.push(line);
     if (complaints.length > KEPT_LINES) complaints.shift();
   });
+  // It ended before it read what it was told; that it ended is told elsewhere.
+  child.stdin.on("error", () => {});
   return {
     pid: child.pid ?? null,
     report: new Promise((resolve) => {
       createInterface({ input: child.stdout }).once("line", (line) => resolve(parseReport(line)));
     }),
     ended,
+    tell: (start) => void child.stdin.write(`${JSON.stringify(start)}\n`),
     kill: (signal) => void child.kill(signal),
   };
 }

@@ -31,8 +31,8 @@ const SHARED: FunctionSpec = { ...EXPERTS, concurrency: 2 };
 const ROOMY: FunctionSpec = { ...EXPERTS, concurrency: 3 };
 const CRASH: Exit = { reason: "crashed", description: "it was ended by SIGSEGV" };
 
-function createTestPlatform(options: PlatformOptions = {}) {
-  const launcher = createScriptedLauncher();
+function createTestPlatform({ prepares = true, ...options }: PlatformOptions & { readonly prepares?: boolean } = {}) {
+  const launcher = createScriptedLauncher({ prepares });
   const time = createManualTime();
   const platform = createPlatform(launcher, { clock: time.clock, schedule: time.schedule, ...options });
   const events: string[] = [];
@@ -394,6 +394,95 @@ describe("a limit of instances", () => {
   });
 });
 
+describe("a start that is expected", () => {
+  const ordersOf = ({ launcher }: ReturnType<typeof createTestPlatform>) =>
+    launcher.preparations.map(({ orders }) => orders);
+
+  it("is prepared before anything is known of it, and is no instance yet", async () => {
+    const stage = createTestPlatform({ maxInstances: 1 });
+    stage.platform.expectStart();
+    expect(ordersOf(stage)).toEqual([[]]);
+    expect(stage.platform.list()).toEqual([]);
+    expect(stage.events).toEqual([]);
+    expect(await stage.lease(EXPERTS)).toMatchObject({ instanceId: "experts.1" });
+  });
+
+  it("is that of the next main function; expert functions beside it start as ever", async () => {
+    const stage = createTestPlatform();
+    const stopExpecting = stage.platform.expectStart();
+    await stage.lease(EXPERTS);
+    expect(ordersOf(stage)).toEqual([[]]);
+    expect(await stage.lease(MAIN)).toMatchObject({ instanceId: "main.2", coldStart: COLD_START });
+    stopExpecting();
+    await stage.lease(MAIN);
+    expect(ordersOf(stage)).toEqual([["launch"]]);
+    expect(stage.launcher.starts).toHaveLength(3);
+  });
+
+  it("is prepared once, however many expect one, and discarded when the last of them does not any more", () => {
+    const stage = createTestPlatform();
+    const [first, second] = [stage.platform.expectStart(), stage.platform.expectStart()];
+    first();
+    first();
+    expect(ordersOf(stage)).toEqual([[]]);
+    second();
+    expect(ordersOf(stage)).toEqual([["discard"]]);
+  });
+
+  it("is prepared anew for who expects one after it was used", async () => {
+    const stage = createTestPlatform();
+    const stopExpecting = stage.platform.expectStart();
+    await stage.lease(MAIN);
+    stage.platform.expectStart();
+    stopExpecting();
+    await stage.lease(MAIN);
+    expect(ordersOf(stage)).toEqual([["launch"], ["launch"]]);
+  });
+
+  it("is given up like any other once it has a spec", async () => {
+    const stage = createTestPlatform();
+    stage.platform.expectStart();
+    const client = new AbortController();
+    const gone = stage.platform.acquire(MAIN, client.signal);
+    client.abort(STOPPED);
+    await expect(gone).rejects.toBe(STOPPED);
+    expect(stage.start(0).signal.aborted).toBe(true);
+  });
+
+  it("begins when its spec is known where the launcher needs that", async () => {
+    const stage = createTestPlatform({ prepares: false });
+    const stopExpecting = stage.platform.expectStart();
+    expect(await stage.lease(MAIN)).toMatchObject({ instanceId: "main.1" });
+    stopExpecting();
+  });
+
+  it("does not come when the platform closes, which waits until nothing of it is left", async () => {
+    const stage = createTestPlatform();
+    const { platform, launcher } = stage;
+    const stopExpecting = platform.expectStart();
+    const closing = platform.close(0);
+    await settled();
+    expect(ordersOf(stage)).toEqual([["discard"]]);
+    expect(launcher.closed).toBe(false);
+    launcher.preparations[0]?.end();
+    await closing;
+    expect(launcher.closed).toBe(true);
+    stopExpecting();
+    platform.expectStart();
+    expect(ordersOf(stage)).toEqual([["discard"]]);
+  });
+
+  it("keeps the platform from closing also where it was given up before", async () => {
+    const { platform, launcher } = createTestPlatform();
+    platform.expectStart()();
+    const closing = platform.close(0);
+    await settled();
+    expect(launcher.closed).toBe(false);
+    launcher.preparations[0]?.end();
+    await closing;
+  });
+});
+
 describe("close", () => {
   it("stops every instance within the deadline, then the launcher, and refuses new work", async () => {
     const { platform, lease, start, launcher } = createTestPlatform({ maxInstances: 2 });
@@ -422,17 +511,27 @@ describe("close", () => {
 
 describe("whatever happens in whatever order", () => {
   const SPECS = { main: MAIN, shared: SHARED, roomy: { ...ROOMY, name: "roomy" } };
-  type Action = keyof typeof SPECS | "give up" | "ready" | "release" | "discard" | "crash" | "stopped" | "time passes";
+  type Action =
+    | keyof typeof SPECS
+    | "give up"
+    | "ready"
+    | "release"
+    | "discard"
+    | "crash"
+    | "stopped"
+    | "time passes"
+    | "expect"
+    | "expect none";
   /** Often enough that instances become ready, and idle. */
   const often: readonly Action[] = ["ready", "release", "release", "release", "stopped", "time passes", "time passes"];
-  const seldom: readonly Action[] = ["main", "shared", "roomy", "give up", "discard", "crash"];
+  const seldom: readonly Action[] = ["main", "shared", "roomy", "give up", "discard", "crash", "expect", "expect none"];
   const actions = fc.array(fc.record({ action: fc.constantFrom(...often, ...seldom), pick: fc.nat() }), {
     minLength: 20,
     maxLength: 100,
     size: "max",
   });
 
-  it("no limit is exceeded, idle time, leased time and cold starts are told once, all is answered and nothing is left", async () => {
+  it("no limit is exceeded, idle time, leased time and cold starts are told once, all is answered, what is prepared is used once or discarded, and nothing is left", async () => {
     await fc.assert(fc.asyncProperty(actions, playAndCheck), { seed: 3, numRuns: 300 });
   });
 
@@ -442,6 +541,7 @@ describe("whatever happens in whatever order", () => {
       stage.play[action](pick);
       await settled();
       const instances = stage.platform.list();
+      expect(stage.prepared().length).toBeLessThanOrEqual(stage.expectations.length === 0 ? 0 : 1);
       expect(instances.length).toBeLessThanOrEqual(3);
       for (const { id, name, leases } of instances) {
         expect(leases).toBe(stage.leasesOf(id));
@@ -454,6 +554,7 @@ describe("whatever happens in whatever order", () => {
     await stage.close();
     expect(stage.toldHeldMs()).toBeCloseTo(stage.leasedMs(), 6);
     expect(stage.platform.list()).toEqual([]);
+    expect(stage.orders().filter((orders) => orders !== 1)).toEqual([]);
   }
 
   function createStage() {
@@ -461,6 +562,7 @@ describe("whatever happens in whatever order", () => {
     const held: Lease[] = [];
     const all: Lease[] = [];
     const clients = new Set<AbortController>();
+    const expectations: (() => void)[] = [];
     /** Seen from outside: how long each instance has been idle since its last lease. */
     const idleMs = new Map<string, number>();
     const toldIdle: { readonly told: number; readonly seen: number }[] = [];
@@ -500,6 +602,8 @@ describe("whatever happens in whatever order", () => {
       crash: (pick) => recentStart(pick)?.end(CRASH),
       stopped: endStopped,
       "time passes": (pick) => pass(pick % 40),
+      expect: () => void expectations.push(platform.expectStart()),
+      "expect none": (pick) => expectations.splice(pick % Math.max(1, expectations.length), 1)[0]?.(),
     };
     const bringToAnEnd = async (): Promise<void> => {
       for (const lease of held.splice(0)) lease.release();
@@ -509,7 +613,7 @@ describe("whatever happens in whatever order", () => {
     };
     const close = async (): Promise<void> => {
       const closed = platform.close(0);
-      for (const start of launcher.starts) start.end();
+      for (const each of [...launcher.starts, ...launcher.preparations]) each.end();
       await Promise.all([closed, ...all.map(({ exited }) => exited)]);
     };
     const toldHeldMs = (): number => all.reduce((sum, { heldMs }) => sum + heldMs, 0);
@@ -517,6 +621,9 @@ describe("whatever happens in whatever order", () => {
     return {
       platform,
       play,
+      expectations,
+      prepared: () => launcher.preparations.filter(({ orders }) => orders.length === 0),
+      orders: () => launcher.preparations.map(({ orders }) => orders.length),
       bringToAnEnd,
       close,
       leasesOf,

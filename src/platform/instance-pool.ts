@@ -1,4 +1,5 @@
 import { isRemoeError, type RemoeError, remoeError } from "../core/errors.ts";
+import { ExpectedStarts } from "./expected-starts.ts";
 import { Instance, type Waiter } from "./instance.ts";
 import type { LaunchedFunction, Launcher } from "./launcher.ts";
 import type { Exit, FunctionSpec, InstanceReport, Lease, Platform, PlatformEvent } from "./platform.ts";
@@ -43,6 +44,7 @@ export function createPlatform(launcher: Launcher, options: PlatformOptions = {}
 class InstancePool implements Platform {
   readonly name: string;
   readonly #launcher: Launcher;
+  readonly #starts: ExpectedStarts;
   readonly #keepAliveMs: number;
   readonly #maxInstances: number;
   readonly #idleAboveMb: number;
@@ -60,6 +62,7 @@ class InstancePool implements Platform {
   constructor(launcher: Launcher, options: PlatformOptions) {
     this.name = launcher.name;
     this.#launcher = launcher;
+    this.#starts = new ExpectedStarts(launcher);
     this.#keepAliveMs = options.keepAliveMs ?? DEFAULT_KEEP_ALIVE_MS;
     this.#maxInstances = options.maxInstances ?? Number.POSITIVE_INFINITY;
     this.#idleAboveMb = options.idleAboveMb ?? Number.POSITIVE_INFINITY;
@@ -79,6 +82,10 @@ class InstancePool implements Platform {
       this.#serve();
     });
     return await lease.finally(() => signal?.removeEventListener("abort", abort));
+  }
+
+  expectStart(): () => void {
+    return this.#closing === null ? this.#starts.expect() : () => {};
   }
 
   isWarm(spec: FunctionSpec): boolean {
@@ -107,7 +114,7 @@ class InstancePool implements Platform {
     this.#queue.clear();
     for (const waiter of waiters) waiter.reject(shuttingDown());
     for (const instance of instances) this.#stop(instance, deadlineMs);
-    await Promise.all(instances.map((instance) => instance.exited));
+    await Promise.all([this.#starts.close(), ...instances.map((instance) => instance.exited)]);
     await this.#launcher.close();
   }
 
@@ -180,7 +187,7 @@ class InstancePool implements Platform {
   async #untilExit(instance: Instance): Promise<Exit> {
     let launched: LaunchedFunction;
     try {
-      launched = await this.#launcher.launch(instance.spec, instance.id, instance.start.signal);
+      launched = await this.#starts.launch(instance.spec, instance.id, instance.start.signal);
     } catch (cause) {
       const error = startError(cause, instance.spec);
       for (const waiter of instance.waiters) waiter.reject(error);

@@ -25,15 +25,15 @@ export interface RunningInstance {
 /**
  * Waits until a function is ready. One that is not wanted any more, or does not become ready, is gone when this throws.
  * @param settle what is left to do then
+ * @param createdAt when its process was created, if that was before; monotonic milliseconds
  * @throws FUNCTION_START_FAILED, FUNCTION_OUT_OF_MEMORY, the function's own error, the signal's reason
  */
 export async function launchFunction<Running extends RunningInstance>(
   start: () => Running,
-  { spec, settle }: { readonly spec: FunctionSpec; readonly settle: Settle<Running> },
+  { spec, settle, createdAt = performance.now() }: LaunchOptions<Running>,
   signal?: AbortSignal,
 ): Promise<LaunchedFunction> {
   signal?.throwIfAborted();
-  const began = performance.now();
   const running = start();
   const kill = (): void => void running.kill();
   signal?.addEventListener("abort", kill);
@@ -44,7 +44,7 @@ export async function launchFunction<Running extends RunningInstance>(
     return {
       endpoint,
       ...settled,
-      coldStart: { ...coldStart, ...(pod && { pod }), totalMs: performance.now() - began },
+      coldStart: { ...coldStart, ...(pod && { pod }), totalMs: performance.now() - createdAt },
       exited: running.ended.then(({ exit }) => exit),
       stop: (deadlineMs) => running.stop(deadlineMs),
     };
@@ -55,6 +55,12 @@ export async function launchFunction<Running extends RunningInstance>(
   } finally {
     signal?.removeEventListener("abort", kill);
   }
+}
+
+interface LaunchOptions<Running> {
+  readonly spec: FunctionSpec;
+  readonly settle: Settle<Running>;
+  readonly createdAt?: number | undefined;
 }
 
 type Settled = Pick<LaunchedFunction, "pid" | "limits"> & Pick<ColdStart, "pod">;

@@ -89,6 +89,11 @@ export interface Platform {
    *   SHUTTING_DOWN after `close`, or the signal's reason
    */
   acquire(spec: FunctionSpec, signal?: AbortSignal): Promise<Lease>;
+  /**
+   * Says that the start of a main function will probably be wanted soon, so that what does not depend on its spec can be done
+   * before that is known. → no longer expected
+   */
+  expectStart(): () => void;
   /** Whether an acquire of this spec would get a ready instance at once. */
   isWarm(spec: FunctionSpec): boolean;
   list(): readonly InstanceReport[];

@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { standInSpec } from "../testing/stand-in-spec.ts";
 import type { CgroupFacts } from "./find-cgroup.ts";
 import { createLimiter } from "./limiter.ts";
 
@@ -13,7 +12,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const spec = standInSpec({ memoryMb: 100, vcpus: 0.25 });
 const content = (...path: readonly string[]): string => readFileSync(join(folder, ...path), "utf8");
 
 function version2(): CgroupFacts {
@@ -31,13 +29,22 @@ describe.skipIf(process.platform === "win32")("limits by control groups (needs a
   it("of version 2 are files of one group below the caller's own", async () => {
     const limiter = await createLimiter("remoe-1-1", version2());
     expect(limiter.limits).toEqual({ memory: "cgroup v2", cpu: "cgroup v2" });
-    const confinement = limiter.confine("experts.1", spec);
+    const confinement = limiter.confine("experts.1", 100);
     const group = join("own", "remoe-1-1", "experts.1");
     expect(content(group, "memory.max")).toBe("104857600");
     expect(existsSync(join(folder, group, "cpu.max"))).toBe(false);
-    confinement.throttle();
+    confinement.throttle(0.25);
     expect(content(group, "cpu.max")).toBe("5000 20000");
     expect(new Set(confinement.processLists)).toEqual(new Set([join(folder, group, "cgroup.procs")]));
+  });
+
+  it("of memory may come later, when they are known", async () => {
+    const limiter = await createLimiter("remoe-1-1", version2());
+    const confinement = limiter.confine("prepared.1", null);
+    const group = join("own", "remoe-1-1", "prepared.1");
+    expect(existsSync(join(folder, group, "memory.max"))).toBe(false);
+    confinement.limitMemory(100);
+    expect(content(group, "memory.max")).toBe("104857600");
   });
 
   it("of version 2 are delegated to the children, and only where they are not yet", async () => {
@@ -51,9 +58,9 @@ describe.skipIf(process.platform === "win32")("limits by control groups (needs a
   it("of version 1 are files of two groups", async () => {
     const limiter = await createLimiter("remoe-1-1", version1());
     expect(limiter.limits).toEqual({ memory: "cgroup v1", cpu: "cgroup v1" });
-    const confinement = limiter.confine("experts.1", spec);
+    const confinement = limiter.confine("experts.1", 100);
     const group = join("own", "remoe-1-1", "experts.1");
-    confinement.throttle();
+    confinement.throttle(0.25);
     expect(content("memory", group, "memory.limit_in_bytes")).toBe("104857600");
     expect(content("cpu", group, "cpu.cfs_period_us")).toBe("20000");
     expect(content("cpu", group, "cpu.cfs_quota_us")).toBe("5000");
@@ -62,7 +69,7 @@ describe.skipIf(process.platform === "win32")("limits by control groups (needs a
 
   it("leave a very small share of the processor", async () => {
     const limiter = await createLimiter("remoe-1-1", version2());
-    limiter.confine("experts.1", { ...spec, vcpus: 0.001 }).throttle();
+    limiter.confine("experts.1", 100).throttle(0.001);
     expect(content("own", "remoe-1-1", "experts.1", "cpu.max")).toBe("1000 20000");
   });
 
@@ -76,7 +83,7 @@ describe.skipIf(process.platform === "win32")("limits by control groups (needs a
       "memory.max_usage_in_bytes",
     ],
   ])("tell that memory ran out, and the peak (case %#)", async (facts, own, eventFile, events, peakFile) => {
-    const confinement = (await createLimiter("remoe-1-1", facts())).confine("experts.1", spec);
+    const confinement = (await createLimiter("remoe-1-1", facts())).confine("experts.1", 100);
     expect([confinement.ranOutOfMemory(), confinement.memoryPeakMb()]).toEqual([false, null]);
     writeFileSync(join(folder, ...own, "remoe-1-1", "experts.1", eventFile), events);
     writeFileSync(join(folder, ...own, "remoe-1-1", "experts.1", peakFile), "104857600\n");
@@ -88,7 +95,7 @@ describe("without control groups", () => {
   it("memory is held by a resource limit", async () => {
     const limiter = await createLimiter("remoe-1-1", { mountinfo: "", membership: "" });
     expect(limiter.limits).toEqual({ memory: "rlimit", cpu: "none" });
-    expect(limiter.confine("experts.1", spec)).toMatchObject({ dataLimitMb: 100, processLists: [] });
+    expect(limiter.confine("experts.1", 100)).toMatchObject({ dataLimitMb: 100, processLists: [] });
   });
 
   it("the same where this process may not make groups", async () => {
@@ -101,6 +108,6 @@ describe("without control groups", () => {
   it("nothing is held on systems that have neither", async () => {
     const limiter = await createLimiter("remoe-1-1", null);
     expect(limiter.limits).toEqual({ memory: "none", cpu: "none" });
-    expect(limiter.confine("experts.1", spec).dataLimitMb).toBeNull();
+    expect(limiter.confine("experts.1", 100).dataLimitMb).toBeNull();
   });
 });

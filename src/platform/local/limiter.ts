@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { FunctionSpec, Limits } from "../platform.ts";
+import type { Limits } from "../platform.ts";
 import { Cgroup } from "./cgroup.ts";
 import { limitCpu } from "./cpu-limit.ts";
 import { type CgroupFacts, type Controller, findCgroup } from "./find-cgroup.ts";
@@ -12,19 +12,25 @@ export interface Limiter {
   readonly limits: Limits;
   /** The control groups under which those of the instances are. */
   readonly cgroups: readonly Cgroup[];
-  /** Prepares the limits of an instance. */
-  confine(instanceId: string, spec: Pick<FunctionSpec, "memoryMb" | "vcpus">): Confinement;
+  /**
+   * Prepares the limits of a process.
+   * @param name of its groups
+   * @param memoryMb `null`: it is not known yet, which a resource limit cannot wait for
+   */
+  confine(name: string, memoryMb: number | null): Confinement;
   close(): Promise<void>;
 }
 
-/** The limits of one instance. */
+/** The limits of one process. */
 export interface Confinement {
   /** Files into which the process writes its id before it becomes the function. */
   readonly processLists: readonly string[];
   /** For a resource limit, where there is nothing better. */
   readonly dataLimitMb: number | null;
-  /** From now on the share of processor time holds: a function starts unthrottled. */
-  throttle(): void;
+  /** Sets the limit that was not known before. @throws where the process has more than that already */
+  limitMemory(memoryMb: number): void;
+  /** From now on it has no more than this share of processor time: a function starts unthrottled. */
+  throttle(vcpus: number): void;
   /** True when the kernel killed the function because of its memory. */
   ranOutOfMemory(): boolean;
   /** The most it has used, as far as the kernel knows. */
@@ -50,15 +56,17 @@ export async function createLimiter(name: string, facts: CgroupFacts | null): Pr
       cpu: cpu === null ? "none" : `cgroup v${cpu.version}`,
     },
     cgroups,
-    confine(instanceId, { memoryMb, vcpus }) {
-      const ownMemory = memory?.createChild(instanceId) ?? null;
-      const ownCpu = cpu?.createChild(instanceId) ?? null;
+    confine(name, memoryMb) {
+      const ownMemory = memory?.createChild(name) ?? null;
+      const ownCpu = cpu?.createChild(name) ?? null;
       const own = [ownMemory, ownCpu].filter((cgroup) => cgroup !== null);
-      if (ownMemory !== null) limitMemory(ownMemory, memoryMb);
+      const limit = (mb: number): void => void (ownMemory !== null && limitMemory(ownMemory, mb));
+      if (memoryMb !== null) limit(memoryMb);
       return {
         processLists: own.map(({ processList }) => processList),
         dataLimitMb: withoutGroup === "rlimit" && ownMemory === null ? memoryMb : null,
-        throttle: () => ownCpu !== null && limitCpu(ownCpu, vcpus),
+        limitMemory: limit,
+        throttle: (vcpus) => ownCpu !== null && limitCpu(ownCpu, vcpus),
         ranOutOfMemory: () => ownMemory !== null && ranOutOfMemory(ownMemory),
         memoryPeakMb: () => ownMemory && memoryPeakMb(ownMemory),
         remove: () => removeAll(own),

@@ -1,4 +1,4 @@
-import type { LaunchedFunction, Launcher } from "../launcher.ts";
+import type { LaunchedFunction, Launcher, PreparedStart } from "../launcher.ts";
 import type { Exit, FunctionSpec } from "../platform.ts";
 
 /** A start that a test decides about. */
@@ -13,31 +13,69 @@ export interface ScriptedStart {
   end(exit?: Exit): void;
 }
 
+/** A start that was prepared. */
+export interface ScriptedPreparation {
+  /** What it was told to do so far. */
+  readonly orders: readonly ("launch" | "discard")[];
+  /** After it was discarded: nothing of it is left. */
+  end(): void;
+}
+
 export interface ScriptedLauncher extends Launcher {
   readonly starts: readonly ScriptedStart[];
+  readonly preparations: readonly ScriptedPreparation[];
   readonly closed: boolean;
 }
 
 export const STOPPED: Exit = { reason: "stopped", description: "the test stopped it" };
 export const COLD_START = { processMs: 1, librariesMs: 2, weightsMs: 3, totalMs: 7 };
 
-export function createScriptedLauncher(): ScriptedLauncher {
+/** @param prepares whether it can prepare starts */
+export function createScriptedLauncher({ prepares = false } = {}): ScriptedLauncher {
   const starts: ScriptedStart[] = [];
+  const preparations: ScriptedPreparation[] = [];
   let closed = false;
+  const launch: Launcher["launch"] = (spec, id, signal = new AbortController().signal) =>
+    new Promise((resolve, reject) => {
+      starts.push(createStart({ spec, id, signal }, { resolve, reject }));
+    });
+  const prepare = (): PreparedStart => {
+    const { preparation, start } = createPreparation(launch);
+    preparations.push(preparation);
+    return start;
+  };
   return {
     name: "scripted",
     starts,
+    preparations,
     get closed() {
       return closed;
     },
-    launch: (spec, id, signal = new AbortController().signal) =>
-      new Promise((resolve, reject) => {
-        starts.push(createStart({ spec, id, signal }, { resolve, reject }));
-      }),
+    launch,
+    ...(prepares && { prepare }),
     close: async () => {
       closed = true;
     },
   };
+}
+
+function createPreparation(launch: Launcher["launch"]) {
+  const orders: ("launch" | "discard")[] = [];
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const start: PreparedStart = {
+    launch(spec, id, signal) {
+      orders.push("launch");
+      return launch(spec, id, signal);
+    },
+    async discard() {
+      orders.push("discard");
+      await ended;
+    },
+  };
+  return { start, preparation: { orders, end: () => end() } satisfies ScriptedPreparation };
 }
 
 interface Settle {

@@ -1,18 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createInterface } from "node:readline";
 
 /**
  * A function that computes nothing: it follows the start protocol and does what a test asks for over HTTP. Plain
  * JavaScript with no imports but Node's, so that it also runs where only Node is.
  */
 const bootedAt = Date.now();
-const {
-  program,
-  listen,
-  control,
-  spawnedAt = performance.timeOrigin,
-  memoryMb,
-} = JSON.parse(process.env["REMOE_FUNCTION"] ?? "{}");
+const { program, listen, control, spawnedAt = performance.timeOrigin, memoryMb } = JSON.parse(await readStart());
 const { failWith, exitWith, allocateMb, hang, say } = program.standIn;
 /** What it told its starter. */
 let told = {};
@@ -32,6 +27,14 @@ const routes = {
   "/exit": (query) => process.exit(Number(query.get("code"))),
   "/spin": (query) => spin(Number(query.get("ms"))),
 };
+
+/** From the environment, or from the parent process, whose end is noticed meanwhile. */
+async function readStart() {
+  const start = process.env["REMOE_FUNCTION"] ?? "{}";
+  if (start !== "-") return start;
+  process.stdin.once("end", () => process.exit(0));
+  return await new Promise((resolve) => createInterface({ input: process.stdin }).once("line", resolve));
+}
 
 /** Pages that are written to, unlike those only reserved. */
 function allocate(mb) {

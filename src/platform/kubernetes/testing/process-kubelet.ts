@@ -87,8 +87,9 @@ class ProcessPod {
       const waiting = { reason: "ErrImageNeverPull", message: `there is no image ${container.image}` };
       return this.#update({ phase: "Pending", containerStatuses: [statusOf(container, { waiting })] });
     }
-    const confinement = limiter.confine(pod.metadata?.uid ?? "", specOf(container));
-    confinement.throttle(); // A pod's processors are limited from the start on.
+    const { memoryMb, vcpus } = specOf(container);
+    const confinement = limiter.confine(pod.metadata?.uid ?? "", memoryMb);
+    confinement.throttle(vcpus); // A pod's processors are limited from the start on.
     const child = this.#spawn(container, program, confinement);
     const startedAt = new Date().toISOString();
     this.#update({
