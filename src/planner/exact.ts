@@ -96,7 +96,7 @@ function allOptions(problem: PlanningProblem): OptionGrid {
   const columns = replicas.flatMap((z) => specs.experts.map((memoryMb) => ({ memoryMb, replicas: z })));
   const all = Array.from({ length: sizes.experts + 1 }, (_, r) => r);
   const counts = demands.map(() => all);
-  const grid = new OptionGrid(problem, demands, { counts, columns });
+  const grid = new OptionGrid(problem, demands, { counts, columns, isEven: false });
   for (const layer of demands.keys()) grid.fillLayer(layer);
   return grid;
 }

@@ -21,8 +21,10 @@ describe("the sizes that are measured", () => {
 
 it("prompts and answers fit into the context", () => {
   for (const contextLength of [48, 128, 1024]) {
-    const { promptLengths, outputTokens } = effort(2, contextLength);
+    const { promptLengths, outputTokens, mostOutputTokens } = effort(2, contextLength);
     expect(promptLengths.length).toBeGreaterThan(0);
     expect(Math.max(...promptLengths) + outputTokens).toBeLessThanOrEqual(contextLength);
+    expect(Math.min(...promptLengths) + mostOutputTokens).toBeLessThanOrEqual(contextLength);
+    expect(mostOutputTokens).toBeGreaterThanOrEqual(outputTokens);
   }
 });

@@ -3,8 +3,9 @@ export interface Effort {
   /** Virtual processors of the measured functions, ascending; 1 is among them. */
   readonly vcpus: readonly number[];
   readonly promptLengths: readonly number[];
-  /** Of an answer. */
+  /** Of an answer; and at most, after the shortest prompt, where tokens take little time. */
   readonly outputTokens: number;
+  readonly mostOutputTokens: number;
   /** Repetitions of a measurement: at least, and until this long. */
   readonly leastRepetitions: number;
   readonly budgetMs: number;
@@ -36,11 +37,13 @@ export function chooseEffort({
 }): Effort {
   const { promptLengths, outputTokens, ...effort } = isQuick ? QUICK : FULL;
   const tokens = Math.max(2, Math.min(outputTokens, Math.floor(contextLength / 2)));
+  const lengths = promptLengths.map((length) => Math.min(length, Math.max(1, contextLength - tokens)));
   return {
     ...effort,
     vcpus: sizesUpTo(processors, isQuick ? [0.5, 1] : [0.25, 0.5, 1, 1.5]),
     outputTokens: tokens,
-    promptLengths: [...new Set(promptLengths.map((length) => Math.min(length, Math.max(1, contextLength - tokens))))],
+    mostOutputTokens: contextLength - Math.min(...lengths),
+    promptLengths: [...new Set(lengths)],
   };
 }
 

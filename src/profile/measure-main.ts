@@ -56,8 +56,8 @@ export async function measureMain(
     return { vcpus: main.vcpus, promptTokens, outcomes: await repeat(once, effort, clock) };
   };
   const [shortest = 1] = effort.promptLengths;
-  await warmUp(() => request(shortest, effort.outputTokens), options);
-  const decodes = await measure(shortest, effort.outputTokens);
+  const tokenMs = await warmUp(() => request(shortest, effort.outputTokens), options);
+  const decodes = await measure(shortest, answerTokens(effort, tokenMs));
   const prefills: Requests[] = [];
   for (const length of effort.promptLengths) {
     prefills.push(await measure(length, 1));
@@ -66,12 +66,23 @@ export async function measureMain(
   return { prefills, decodes };
 }
 
-async function warmUp(request: () => Promise<Outcome>, { effort, clock }: MainRunOptions): Promise<void> {
+/** Answers are so long at least that a function with a small share of a processor uses it up, again and again. */
+const LEAST_ANSWER_MS = 100;
+
+function answerTokens({ outputTokens, mostOutputTokens }: Effort, tokenMs: number): number {
+  return Math.min(mostOutputTokens, Math.max(outputTokens, Math.ceil(LEAST_ANSWER_MS / tokenMs)));
+}
+
+/** → time of a token, warm */
+async function warmUp(request: () => Promise<Outcome>, { effort, clock }: MainRunOptions): Promise<number> {
   const began = clock();
+  let tokenMs = Number.POSITIVE_INFINITY;
   for (let calls = 0; calls < WARM_UP_CALLS && clock() - began < effort.warmUpMs; ) {
     const { done } = await request();
     calls += Math.max(done.experts.remoteCalls, done.completionTokens);
+    tokenMs = done.timings.decodeMs / done.completionTokens;
   }
+  return tokenMs;
 }
 
 function prefillMs(requests: Requests | undefined): number {

@@ -10,13 +10,16 @@ export interface WorkTime {
   readonly ms: number;
 }
 
-/** How many times as long work takes as on one processor; kinds that were not measured there do not count. */
+/**
+ * How many times as long work takes as on one processor; kinds that were not measured there do not count. By least squares of
+ * the times themselves, so that long work decides: short work ends within a function's share of a period.
+ */
 export function slowdownOf(times: readonly WorkTime[]): SpeedCurve {
   const alone = new Map(times.filter(({ vcpus }) => vcpus === 1).map(({ kind, ms }) => [kind, ms]));
   const { curves } = fitSpeedCurves(
     times.flatMap(({ vcpus, kind, ms }) => {
       const aloneMs = alone.get(kind);
-      return aloneMs === undefined ? [] : [{ vcpus, factors: [aloneMs], ms }];
+      return aloneMs === undefined ? [] : [{ vcpus, factors: [aloneMs], ms, scaleMs: 1 }];
     }),
   );
   const [curve] = curves as readonly [SpeedCurve];

@@ -9,13 +9,15 @@ export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & 
   const counts = spread(sizes.experts + 1, COARSE_COUNTS);
   const memories = spread(specs.experts.length, COARSE_SIZES).map((i) => specs.experts[i] as number);
   const replicas = [...new Set([1, Math.min(2, specs.maxReplicas), specs.maxReplicas])];
+  const isComplete =
+    counts.length === sizes.experts + 1 &&
+    memories.length === specs.experts.length &&
+    replicas.length === specs.maxReplicas;
   return {
     counts: sizes.expertMb.map(() => counts),
     columns: replicas.flatMap((z) => memories.map((memoryMb) => ({ memoryMb, replicas: z }))),
-    isComplete:
-      counts.length === sizes.experts + 1 &&
-      memories.length === specs.experts.length &&
-      replicas.length === specs.maxReplicas,
+    isEven: !isComplete,
+    isComplete,
   };
 }
 
@@ -40,6 +42,7 @@ export function fineChoices(
   }
   return {
     counts: counts.map(ascending),
+    isEven: false,
     columns: ascending(columns.keys()).flatMap((replicas) =>
       ascending(columns.get(replicas) ?? []).map((i) => ({ memoryMb: specs.experts[i] as number, replicas })),
     ),

@@ -66,8 +66,15 @@ export class LayerDemand {
     }
     return Array.from(rows, (own, j) => ({ rows: own, used: used[j] as number, experts: experts[j] as number }));
   }
+
+  /** What each of them would have if all had the same: the fullest of them has no less. */
+  evenLoad(r: number, z: number): ReplicaLoad {
+    const { rows, used } = this.#first[r] as PrefillLoad;
+    return { rows: rows / z, used: used / z, experts: Math.ceil(r / z) };
+  }
 }
 
+/** What a replica holds, and prefill gives it. */
 export interface ReplicaLoad extends PrefillLoad {
   readonly experts: number;
 }

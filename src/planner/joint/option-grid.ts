@@ -46,6 +46,8 @@ export interface GridChoices {
   readonly counts: readonly (readonly number[])[];
   /** Of equal replicas together. */
   readonly columns: readonly Column[];
+  /** Whether replicas are taken to have even loads, which takes less time and, for bounds, is good enough. */
+  readonly isEven: boolean;
 }
 
 /**
@@ -80,10 +82,12 @@ export class OptionGrid {
   /** Of one token with j rows remote. [k + 1 × columns] */
   readonly #decodeCalls: Float64Array;
   readonly #decodeBilledMs: Float64Array;
+  readonly #isEven: boolean;
 
-  constructor(problem: PlanningProblem, demands: readonly LayerDemand[], { counts, columns }: GridChoices) {
+  constructor(problem: PlanningProblem, demands: readonly LayerDemand[], { counts, columns, isEven }: GridChoices) {
     const width = problem.sizes.expertsPerToken + 1;
     this.problem = problem;
+    this.#isEven = isEven;
     this.demands = demands;
     this.columns = columns.map((column) => priceColumn(problem, column));
     this.rows = counts.flatMap((own, layer) => own.map((remote) => toRow(problem, demands, { layer, remote })));
@@ -147,31 +151,34 @@ export class OptionGrid {
   }
 
   #fillRow(row: number, demand: LayerDemand, count: number): void {
-    const { sizes, workload, isCold } = this.problem;
+    const { sizes, isCold } = this.problem;
     const { layer } = this.rows[row] as GridRow;
     const expertMb = sizes.expertMb[layer] as number;
-    let remote: readonly ReplicaLoad[] = [];
-    let mostMb = 0;
+    let own: Replicas = { count: 0, loads: [], mostExperts: 0 };
     for (let column = 0; column < this.columns.length; column++) {
       const { replicas, memoryMb, hardware, rate } = this.columns[column] as PricedColumn;
       if (replicas > count) continue;
-      if (replicas !== remote.length) {
-        remote = demand.replicaLoads(count, replicas);
-        mostMb = expertMb * mostExperts(remote);
-      }
+      if (replicas !== own.count) own = this.#replicasOf(demand, count, replicas);
+      const mostMb = expertMb * own.mostExperts;
       if (sizes.expertsBaseMb + mostMb > memoryMb) continue;
       const at = row * this.columns.length + column;
-      const prefill = prefillLayerTime({ promptTokens: workload.promptTokens, local: NO_LOAD, remote }, hardware);
-      this.waitMs[at] = prefill.ms;
       this.heldMb[at] = replicas * mostMb;
-      this.#price(at, { calls: prefill.calls, billedMs: prefill.billedMs });
-      if (isCold)
-        this.#addStarts(
-          at,
-          remote.map(({ experts }) => experts * expertMb),
-          rate,
-        );
+      this.#fillPrefill(at, own, hardware);
+      if (isCold) this.#addStarts(at, weightsOf(own, expertMb), rate);
     }
+  }
+
+  #replicasOf(demand: LayerDemand, r: number, z: number): Replicas {
+    const loads = this.#isEven ? [demand.evenLoad(r, z)] : demand.replicaLoads(r, z);
+    return { count: z, loads, mostExperts: mostExperts(loads) };
+  }
+
+  #fillPrefill(at: number, { count, loads }: Replicas, hardware: LayerHardware): void {
+    const { promptTokens } = this.problem.workload;
+    const { ms, calls, billedMs } = prefillLayerTime({ promptTokens, local: NO_LOAD, remote: loads }, hardware);
+    const each = count / loads.length;
+    this.waitMs[at] = ms;
+    this.#price(at, { calls: each * calls, billedMs: each * billedMs });
   }
 
   #price(at: number, { calls, billedMs }: { calls: number; billedMs: number }): void {
@@ -215,6 +222,18 @@ export class OptionGrid {
       }
     }
   }
+}
+
+interface Replicas {
+  readonly count: number;
+  /** Of each, or one for all. */
+  readonly loads: readonly ReplicaLoad[];
+  readonly mostExperts: number;
+}
+
+/** Of all replicas, in MiB. */
+function weightsOf({ count, loads }: Replicas, expertMb: number): number[] {
+  return Array.from({ length: count }, (_, i) => expertMb * (loads[i % loads.length] as ReplicaLoad).experts);
 }
 
 function mostExperts(replicas: readonly ReplicaLoad[]): number {

@@ -24,7 +24,7 @@ function tablesOf({ problem, memoryMb, held }: Tables) {
   const columns = [1, 2].flatMap((replicas) => problem.specs.experts.map((mb) => ({ memoryMb: mb, replicas })));
   const all = Array.from({ length: problem.sizes.experts + 1 }, (_, r) => r);
   const counts = demands.map(() => all);
-  const grid = new OptionGrid(problem, demands, { counts, columns });
+  const grid = new OptionGrid(problem, demands, { counts, columns, isEven: false });
   for (const layer of demands.keys()) grid.fillLayer(layer);
   const { profile } = problem;
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });

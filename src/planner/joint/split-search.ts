@@ -21,8 +21,9 @@ const REFINED_MAINS = 2;
 const FINE_STEP = 3;
 /** Finer choices than a coarse grid's cost less than its bounds by less than that. */
 const COARSENESS = 1.05;
-/** Relaxations that are taken as they are. */
+/** Relaxations that are taken as they are, and what these have to promise: a thousandth. */
 const ROUNDED_MAINS = 8;
+const WORTHWHILE = 0.999;
 /** Options of a layer that are followed; partial combinations, as many as there is time for: fewer of more layers. */
 const BEAM_OPTIONS = 48;
 const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
@@ -62,7 +63,7 @@ export function* searchSplit(problem: PlanningProblem, below: number): Generator
   const searched = isComplete ? yield* searchMains(coarse, promising) : yield* searchFinely(coarse.grid, promising);
   // Warm, nothing of the grid costs less than the bound of its main function. Cold, sharing functions may.
   const best = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
-  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < best);
+  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * best);
   if (open.length === 0) return searched;
   const found = [searched, yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)].filter(
     (decision) => decision !== null,
@@ -76,14 +77,15 @@ export function* searchSplit(problem: PlanningProblem, below: number): Generator
  */
 function* roundRelaxed({ grid }: GridSearch, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
   const { sizes, specs, profile } = grid.problem;
+  const all = mains.flatMap(({ relaxed, kept }) => (kept === null ? [relaxed] : [relaxed, kept]));
+  // Main functions of about the same memory often have the same options.
+  const distinct = new Map(all.map(({ options }) => [options.join(), options])).values();
   const decisions: Decision[] = [];
-  for (const { relaxed, kept } of mains) {
-    for (const { options } of kept === null ? [relaxed] : [relaxed, kept]) {
-      const remote = options.map((option) => grid.rowOf(option).remote);
-      const memoryMb = smallestSpec(specs.main, mainNeedMb(sizes, splitDevices(profile), remote));
-      const decision: Decision | null = memoryMb === null ? null : yield* decideSplit(grid, memoryMb, [{ options }]);
-      if (decision !== null) decisions.push(decision);
-    }
+  for (const options of distinct) {
+    const remote = options.map((option) => grid.rowOf(option).remote);
+    const memoryMb = smallestSpec(specs.main, mainNeedMb(sizes, splitDevices(profile), remote));
+    const decision: Decision | null = memoryMb === null ? null : yield* decideSplit(grid, memoryMb, [{ options }]);
+    if (decision !== null) decisions.push(decision);
   }
   return decisions.length === 0 ? null : chooseCheapest(decisions);
 }
