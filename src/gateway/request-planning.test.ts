@@ -29,8 +29,9 @@ interface TestOptions {
   readonly reuse?: boolean;
   readonly prices?: PlanningProblem["prices"];
   readonly profile?: PlanningProblem["profile"];
-  /** Milliseconds after the request began. */
+  /** Milliseconds after the request began, and how long a plan takes to be made. */
   readonly now?: number;
+  readonly planMs?: number;
 }
 
 function createTestPlanning(options: TestOptions = {}) {
@@ -40,6 +41,7 @@ function createTestPlanning(options: TestOptions = {}) {
   const wanted: Plan[] = [];
   const background = { isUnderWay: false, want: (plan: Plan) => void wanted.push(plan) };
   let pauses = 0;
+  let now = options.now ?? 0;
   const planner: Planner = {
     name: "scripted",
     *plan(problem) {
@@ -70,11 +72,12 @@ function createTestPlanning(options: TestOptions = {}) {
     reuse,
     pause: async () => {
       pauses++;
+      now += options.planMs ?? 0;
     },
-    clock: () => options.now ?? 0,
+    clock: () => now,
     signal: new AbortController().signal,
   });
-  return { planning, problems, started, wanted, warm, background, pauses: () => pauses };
+  return { planning, problems, started, wanted, warm, background, pauses: () => pauses, now: () => now };
 }
 
 interface Serving {
@@ -182,6 +185,29 @@ describe("planning a request", () => {
     };
     expect(await margins(100)).toEqual([1.2 ** 2]);
     expect(await margins(27)).toEqual([1.2 ** 2, 1.2]);
+  });
+
+  it("takes what runs where the first token cannot wait for a plan, which is there for the next request", async () => {
+    const other = { ...QUERY, expectation: expectationOf(1, 20) };
+    const asked = { ...createTestPlanning().planning.problemOf(other), isCold: false };
+    const { ttftMs } = evaluate(asked, { plan: SMALL, devices: "cpu" });
+    /** Candidates of a request without a plan of its own, and of the next one like it. */
+    const weighed = async (spareMs: number, policy: "strict" | "best-effort" = "best-effort") => {
+      const slo = { ttftMs: ttftMs + spareMs, tpotMs: null };
+      const options = { slo, planMs: 40, plans: [SMALL, LARGE], warm: [SMALL], policy };
+      const { planning, now } = createTestPlanning(options);
+      await planning.start(QUERY);
+      const first = await planning.choose(other, now());
+      await new Promise(setImmediate);
+      const next = await planning.choose(other, now());
+      return [first, next].map(({ reasons }) => reasons?.candidates.length);
+    };
+    expect(await weighed(500)).toEqual([2, 2]);
+    expect(await weighed(20)).toEqual([1, 2]);
+    expect(await weighed(20, "strict")).toEqual([1, 2]);
+    // It is late in any case, later with a plan of its own; but who insists on objectives is told what the best plan takes.
+    expect(await weighed(-1)).toEqual([1, 2]);
+    await expect(weighed(-1, "strict")).rejects.toThrow(/no plan keeps/);
   });
 
   it("plans once for requests that are alike and come at the same time", async () => {

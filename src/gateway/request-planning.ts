@@ -12,7 +12,7 @@ import type { BackgroundStarts } from "./background-starts.ts";
 import { type Candidate, chooseSteadily, isFeasible, toCandidate, toDecision, toReasons } from "./candidate.ts";
 import type { Deployments } from "./deployments.ts";
 import type { Expectation } from "./learning.ts";
-import { type CachedPlan, type NewPlan, PlanCache } from "./plan-cache.ts";
+import { type CachedPlan, type NewPlan, PlanCache, type PlanKey } from "./plan-cache.ts";
 import type { PlanChoice, PlanChooser, PlanQuery, PlanSource } from "./plan-choice.ts";
 import { type ProblemBase, toProblem } from "./request-problem.ts";
 import { hadColdStart, type RequestTrace } from "./trace.ts";
@@ -46,7 +46,7 @@ const NOTICEABLE = 0.2;
  * Chooses the plan of each request: the one planned for requests like it, or one whose functions are running if that
  * meets the objectives at lower expected cost. Requests that stay with running functions remember what they certainly
  * pay more than with their own plan; when that comes to the price of its cold start, its functions are started for the
- * next ones.
+ * next ones. Where making a plan would cost a request its first token's objective, it takes what runs.
  */
 export class RequestPlanning implements PlanChooser {
   readonly #options: RequestPlanningOptions;
@@ -56,6 +56,8 @@ export class RequestPlanning implements PlanChooser {
   /** What the profile was corrected by when a choice was made that can be learnt from. */
   readonly #correctedBy = new WeakMap<PlanChoice, TimeFactors>();
   #last: Plan | null = null;
+  /** What the last plan took to be made. */
+  #planMs = 0;
 
   constructor(options: RequestPlanningOptions) {
     this.#options = options;
@@ -69,7 +71,8 @@ export class RequestPlanning implements PlanChooser {
   async start(query: PlanQuery): Promise<Plan> {
     const { deployments, policy, signal } = this.#options;
     const problem = this.problemOf(query);
-    const { planned, source } = await this.#plan(problem, query.expectation);
+    const key = keyOf(problem, query.expectation);
+    const { planned, source } = await this.#plan(problem, key, this.#usable(key, problem));
     const running = toCandidate(problem, planned.plan, { source, isWarm: true });
     if (policy === "strict" && !isFeasible(running)) throw infeasible(problem, toDecision(running));
     await deployments.start(planned.plan, signal);
@@ -78,23 +81,50 @@ export class RequestPlanning implements PlanChooser {
   }
 
   async choose(query: PlanQuery, began: number): Promise<PlanChoice> {
-    const { deployments, backgroundStarts, policy, clock } = this.#options;
+    const { backgroundStarts, clock } = this.#options;
     const { factors } = this.#calibration.current;
     const isAlone = !backgroundStarts.isUnderWay;
     const asked = this.problemOf(query);
-    const { planned, source } = await this.#plan(asked, query.expectation);
-    const problem = delayed(asked, clock() - began);
-    const own = toCandidate(problem, planned.plan, { source, isWarm: deployments.isWarm(planned.plan) });
-    const warm = deployments.warmPlans().filter((plan) => plan !== planned.plan);
-    const candidates = [own, ...warm.map((plan) => toCandidate(problem, plan, { source: "warm", isWarm: true }))];
-    const chosen = chooseSteadily(candidates, this.#last);
-    if (policy === "strict" && !isFeasible(chosen)) throw infeasible(problem, toDecision(chosen));
-    if (chosen !== own) this.#regret(planned, problem, { own, chosen });
-    const { plan } = chosen.placement;
-    const choice = { plan, reasons: toReasons(chosen, candidates) };
+    const key = keyOf(asked, query.expectation);
+    const cached = this.#usable(key, asked);
+    const hurried = cached === null ? this.#chooseAtOnce(delayed(asked, clock() - began), key) : null;
+    const choice = hurried ?? (await this.#weigh(asked, { key, cached, began }));
+    const { plan } = choice;
     if (isAlone) this.#correctedBy.set(choice, factors[kindOf(plan)]);
     this.#last = plan;
     return choice;
+  }
+
+  /** Of its own plan and those whose functions run. */
+  async #weigh(asked: PlanningProblem, { key, cached, began }: Weighing): Promise<PlanChoice> {
+    const { deployments, policy, clock } = this.#options;
+    const { planned, source } = await this.#plan(asked, key, cached);
+    const problem = delayed(asked, clock() - began);
+    const own = toCandidate(problem, planned.plan, { source, isWarm: deployments.isWarm(planned.plan) });
+    const warm = this.#warmCandidates(problem).filter(({ placement }) => placement.plan !== planned.plan);
+    const candidates = [own, ...warm];
+    const chosen = chooseSteadily(candidates, this.#last);
+    if (policy === "strict" && !isFeasible(chosen)) throw infeasible(problem, toDecision(chosen));
+    if (chosen !== own) this.#regret(planned, problem, { own, chosen });
+    return { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
+  }
+
+  /** A plan that runs, where making one would take what is left until the first token; it is made meanwhile, for the next. */
+  #chooseAtOnce(problem: PlanningProblem, key: PlanKey): PlanChoice | null {
+    if (problem.slo.ttftMs === null) return null;
+    const candidates = this.#warmCandidates(problem);
+    if (candidates.length === 0) return null;
+    if (this.#options.policy === "strict" && !candidates.some(isFeasible)) return null;
+    if (this.#warmCandidates(delayed(problem, this.#planMs)).some(isInTime)) return null;
+    // What fails here is told to a request that waits for it.
+    this.#cache.make(key, () => this.#makePlan(problem)).catch(() => {});
+    const chosen = chooseSteadily(candidates, this.#last);
+    return { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
+  }
+
+  #warmCandidates(problem: PlanningProblem): Candidate[] {
+    const warm = this.#options.deployments.warmPlans();
+    return warm.map((plan) => toCandidate(problem, plan, { source: "warm", isWarm: true }));
   }
 
   /** Learns from requests that went as those to come will: with functions that run long enough, and nothing starting beside. */
@@ -120,22 +150,28 @@ export class RequestPlanning implements PlanChooser {
     return toProblem({ ...this.#options.base, profile }, query, margin);
   }
 
-  /** The plan of requests like this one. */
+  /** The plan of requests like this one, if there is a fresh one. */
+  #usable(key: PlanKey, problem: PlanningProblem): CachedPlan | null {
+    const cached = this.#cache.find(key);
+    return cached === null || this.#isStale(cached, problem) ? null : cached;
+  }
+
   async #plan(
     problem: PlanningProblem,
-    expectation: Expectation | null,
+    key: PlanKey,
+    cached: CachedPlan | null,
   ): Promise<{ readonly planned: CachedPlan; readonly source: PlanSource }> {
-    const { forecast, group = null } = expectation ?? {};
-    const key = { group, source: forecast?.source ?? "none", workload: problem.workload };
-    const cached = this.#cache.find(key);
-    if (cached !== null && !this.#isStale(cached, problem)) return { planned: cached, source: "cached" };
+    if (cached !== null) return { planned: cached, source: "cached" };
     return { planned: await this.#cache.make(key, () => this.#makePlan(problem)), source: "new" };
   }
 
   async #makePlan(problem: PlanningProblem): Promise<NewPlan> {
+    const { clock, deployments } = this.#options;
+    const began = clock();
     const decision = await this.#decide(problem);
+    this.#planMs = clock() - began;
     if (decision === null) throw infeasible(problem, null);
-    const plan = this.#options.deployments.known(decision.placement.plan);
+    const plan = deployments.known(decision.placement.plan);
     return { plan, slowness: this.#slowness(plan) };
   }
 
@@ -191,6 +227,22 @@ export class RequestPlanning implements PlanChooser {
     planned.regret = 0;
     this.#options.backgroundStarts.want(planned.plan);
   }
+}
+
+interface Weighing {
+  readonly key: PlanKey;
+  readonly cached: CachedPlan | null;
+  readonly began: number;
+}
+
+function keyOf({ workload }: PlanningProblem, expectation: Expectation | null): PlanKey {
+  const { forecast, group = null } = expectation ?? {};
+  return { group, source: forecast?.source ?? "none", workload };
+}
+
+/** Whether its first token comes in time, whatever the others do. */
+function isInTime({ evaluation }: Candidate): boolean {
+  return evaluation.violations.every(({ objective }) => objective !== "ttft");
 }
 
 /** What went by before functions are acquired is part of the time to the first token. */
