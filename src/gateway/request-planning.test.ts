@@ -400,6 +400,25 @@ describe("predictions", () => {
     expect(planning.problemOf(QUERY).profile).not.toEqual(tinyProfile);
   });
 
+  it("learn nothing from requests beside which a plan is made", async () => {
+    const tpotMs = null;
+    const { ttftMs } = evaluate(createTestPlanning().planning.problemOf(QUERY), { plan: SMALL, devices: "cpu" });
+    const options = {
+      slo: { ttftMs: ttftMs / 2, tpotMs },
+      policy: "best-effort",
+      warm: [SMALL],
+      planMs: ttftMs,
+    } as const;
+    const { planning } = createTestPlanning(options);
+    await planning.start(QUERY);
+    for (let group = 0; group < 30; group++) {
+      const query = { ...QUERY, expectation: expectationOf(group, 5) };
+      await serve(planning, { ...slow, query });
+      await new Promise(setImmediate);
+    }
+    expect(planning.problemOf(QUERY).profile).toEqual(tinyProfile);
+  });
+
   it("learn nothing from requests beside a start", async () => {
     const { planning, background } = createTestPlanning();
     background.isUnderWay = true;

@@ -90,7 +90,8 @@ export class RequestPlanning implements PlanChooser {
     const hurried = cached === null ? this.#chooseAtOnce(delayed(asked, clock() - began), key) : null;
     const choice = hurried ?? (await this.#weigh(asked, { key, cached, began }));
     const { plan } = choice;
-    if (isAlone) this.#correctedBy.set(choice, factors[kindOf(plan)]);
+    // Beside a start, or a plan in the making, it takes longer than others will.
+    if (isAlone && hurried === null) this.#correctedBy.set(choice, factors[kindOf(plan)]);
     this.#last = plan;
     return choice;
   }
@@ -127,7 +128,7 @@ export class RequestPlanning implements PlanChooser {
     return warm.map((plan) => toCandidate(problem, plan, { source: "warm", isWarm: true }));
   }
 
-  /** Learns from requests that went as those to come will: with functions that run long enough, and nothing starting beside. */
+  /** Learns from requests that went as those to come will: with functions that run long enough, and nothing made beside. */
   observe(choice: PlanChoice, trace: RequestTrace): void {
     const { plan, reasons } = choice;
     const isWarmedUp = this.#warmUps.isOver(plan);

@@ -50,6 +50,15 @@ function instance(seed: number): PlanningProblem {
   return { ...free, slo: randomSlo(free, seed) };
 }
 
+/** How much dearer the plan is than the exact planner's; `null` where that has none. */
+function gapOf(problem: PlanningProblem, seed: number): number | null {
+  const best = planNow(exact, problem);
+  if (best === null || !best.feasible) return null;
+  const found = plan(problem);
+  expect(found.feasible, `instance ${seed}`).toBe(true);
+  return found.evaluation.cost / best.evaluation.cost - 1;
+}
+
 function feasibleCost(decision: Decision | null): number {
   return decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY;
 }
@@ -77,11 +86,8 @@ describe("Remoe's planner", () => {
       const gaps: number[] = [];
       for (let seed = first; seed < first + BLOCK; seed++) {
         const problem = instance(seed);
-        const best = planNow(exact, problem);
-        if (best === null || !best.feasible) continue;
-        const found = plan(problem);
-        expect(found.feasible, `instance ${seed}`).toBe(true);
-        gaps.push(found.evaluation.cost / best.evaluation.cost - 1);
+        const gap = gapOf(problem, seed);
+        if (gap !== null) gaps.push(gap);
       }
       expect(gaps.length).toBeGreaterThan(BLOCK / 2);
       expect(Math.max(...gaps)).toBeLessThan(0.05);
@@ -96,11 +102,8 @@ describe("Remoe's planner", () => {
       // Cold, the exact planner takes minutes of larger ones: costs bound nothing where layers may share a start.
       if (free.sizes.layers * free.sizes.experts > 12) continue;
       const problem = { ...free, slo: sloAround(free, seed) };
-      const best = planNow(exact, problem);
-      if (best === null || !best.feasible) continue;
-      const found = plan(problem);
-      expect(found.feasible, `instance ${seed}`).toBe(true);
-      gaps.push(found.evaluation.cost / best.evaluation.cost - 1);
+      const gap = gapOf(problem, seed);
+      if (gap !== null) gaps.push(gap);
     }
     expect(Math.max(...gaps)).toBeLessThan(0.05);
     // It shares functions of the plan it found; there may be a better plan to share.
@@ -117,11 +120,8 @@ describe("Remoe's planner", () => {
         const { layers, experts } = problem.sizes;
         // The optimum takes minutes of larger ones: it tries every way to share functions.
         if (layers * experts > 14) continue;
-        const best = planNow(exact, problem);
-        if (best === null || !best.feasible) continue;
-        const found = plan(problem);
-        expect(found.feasible, `instance ${seed}`).toBe(true);
-        gaps.push(found.evaluation.cost / best.evaluation.cost - 1);
+        const gap = gapOf(problem, seed);
+        if (gap !== null) gaps.push(gap);
       }
       expect(Math.max(...gaps)).toBeLessThan(0.05);
       expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0.02);
