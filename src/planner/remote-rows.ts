@@ -73,7 +73,8 @@ function countMembers({ experts, weights }: RoutedSets, order: ArrayLike<number>
 
 /** @throws RangeError when it is 0: of such a layer nothing is known, and its shares would not be numbers */
 function totalOf(weights: Float64Array): number {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let total = 0;
+  for (const weight of weights) total += weight;
   if (total > 0) return total;
   throw new RangeError("no token of the layer counts");
 }
