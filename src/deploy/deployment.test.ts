@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "../kubernetes/cluster.ts";
 import { DEPLOYMENT, type Deployment, type KubernetesEvent, type Pod } from "../kubernetes/kinds.ts";
 import { commonLabels } from "../kubernetes/labels.ts";
@@ -6,6 +6,7 @@ import { openCluster } from "../kubernetes/open-cluster.ts";
 import { type ApiDouble, startApiDouble } from "../kubernetes/testing/api-double.ts";
 import type { StoredObject } from "../kubernetes/testing/object-store.ts";
 import { applyRevision } from "./apply-revision.ts";
+import { diffObjects } from "./diff-objects.ts";
 import { followLogs, readLogs } from "./follow-logs.ts";
 import { CHECKSUM_ANNOTATION } from "./gateway-pod.ts";
 import type { ManifestOf } from "./manifest.ts";
@@ -66,6 +67,26 @@ describe("a deployment", () => {
     double.store.create(`/api/v1${NAMESPACE_PATH}/events/${name}`, object as unknown as StoredObject);
   };
   const uidOf = (pod: string): string => double.store.get(`${PODS}/${pod}`)?.metadata.uid ?? "";
+
+  describe("that a controller annotates while it is compared", () => {
+    it("shows no difference", async () => {
+      const read = cluster.read.bind(cluster);
+      const annotate = (): void => {
+        double.store.update(DEPLOYMENT_PATH, (object) => {
+          const annotations = { ...object.metadata.annotations, "deployment.kubernetes.io/revision": "1" };
+          return { ...object, metadata: { ...object.metadata, annotations } };
+        });
+      };
+      let isAnnotated = false;
+      vi.spyOn(cluster, "read").mockImplementation(async (kind, name, namespace) => {
+        const found = await read(kind, name, namespace);
+        if (kind.kind === DEPLOYMENT.kind && !isAnnotated) annotate();
+        isAnnotated ||= kind.kind === DEPLOYMENT.kind;
+        return found as never;
+      });
+      expect(await diffObjects(cluster, "chat", manifests)).toBe("");
+    });
+  });
 
   describe("that others manage fields of", () => {
     it("is not changed, and the fields are named with their owners", async () => {

@@ -1,5 +1,6 @@
 import type { Cluster } from "../kubernetes/cluster.ts";
 import type { Kind, KubernetesObject } from "../kubernetes/kinds.ts";
+import { CONFLICT, isRefusal } from "../kubernetes/refusal.ts";
 import { isSecret, REDACTED } from "./keys.ts";
 import { lineDiff } from "./line-diff.ts";
 import { identify, type Manifest, nameOf } from "./manifest.ts";
@@ -19,10 +20,27 @@ export async function diffObjects(cluster: Cluster, name: string, manifests: rea
   return (await Promise.all([...changes, ...removals])).join("");
 }
 
+/** Comparisons of an object that others, such as its controller, change meanwhile; the last one is taken as it comes. */
+const TRIES = 5;
+
 async function diffObject(cluster: Cluster, manifest: Manifest): Promise<string> {
-  const live = await readLive(cluster, manifest);
-  const merged = await cluster.apply(manifest, { dryRun: true, force: true });
-  return compare(manifest, live, merged);
+  for (let tries = 1; ; tries++) {
+    const live = await readLive(cluster, manifest);
+    const version = tries < TRIES ? live?.metadata.resourceVersion : undefined;
+    const merged = await mergeInto(cluster, manifest, version);
+    if (merged !== null) return compare(manifest, live, merged);
+  }
+}
+
+/** `null` where the object has another version by now. */
+async function mergeInto(cluster: Cluster, manifest: Manifest, resourceVersion?: string): Promise<Manifest | null> {
+  const options = { dryRun: true, force: true };
+  if (resourceVersion === undefined) return await cluster.apply(manifest, options);
+  const versioned = { ...manifest, metadata: { ...manifest.metadata, resourceVersion } } as Manifest;
+  return await cluster.apply(versioned, options).catch((error: unknown) => {
+    if (isRefusal(error, CONFLICT)) return null;
+    throw error;
+  });
 }
 
 async function diffRemoval(cluster: Cluster, manifest: Manifest): Promise<string> {
