@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cluster } from "./cluster.ts";
 import { CONFIG_MAP, type ConfigMap, POD } from "./kinds.ts";
 import { openCluster } from "./open-cluster.ts";
@@ -30,7 +30,10 @@ const closeDouble = async (): Promise<void> => {
 
 const configMap = (name: string): ConfigMap => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name } });
 
-describeCluster("the cluster behind the API double", openDouble);
+describe("behind the API double", () => {
+  afterAll(() => double.close());
+  describeCluster("the cluster", openDouble);
+});
 
 describe("a call", () => {
   beforeEach(openDouble);
