@@ -3,6 +3,7 @@ import { allExperts, type ExpertSelection } from "../engine/expert-bank.ts";
 import { type ModelProgram, usableProcessors } from "../gateway/function-specs.ts";
 import { isHttp, parseEndpoint } from "../wire/endpoint.ts";
 import { rowBytes } from "../wire/rows.ts";
+import type { BenchExperts } from "./function-bench.ts";
 import { type ExpertCallOptions, type ExpertCallPoints, measureExpertCalls } from "./measure-expert-calls.ts";
 import { type MainRunOptions, type MainRuns, measureMain } from "./measure-main.ts";
 import type { Measurements } from "./measurements.ts";
@@ -55,8 +56,8 @@ async function measureSplit(options: MeasureOptions) {
   const all = everyExpert(options);
   onProgress("expert functions, 1 processor");
   await using even = await bench.startExperts(1, inEven(all));
-  await using odd = await bench.startExperts(1, inOdd(all));
-  const experts = [even, odd];
+  await using odd = await startOdd(1, options);
+  const experts = odd === null ? [even] : [even, odd];
   const calls = await measureExpertCalls(even, options);
   const runs: SplitRuns[] = [];
   for (const vcpus of splitSizes(options)) {
@@ -88,10 +89,11 @@ async function measureExpertSizes(options: MeasureOptions) {
   for (const vcpus of splitSizes(options).filter((size) => size !== 1)) {
     onProgress(`expert functions, ${vcpus} processors`);
     await using even = await bench.startExperts(vcpus, inEven(all));
-    await using odd = await bench.startExperts(vcpus, inOdd(all));
+    await using odd = await startOdd(vcpus, options);
+    const experts = odd === null ? [even] : [even, odd];
     calls.push(...(await measureExpertCalls(even, options)).calls);
     const brief = { ...effort, promptLengths: effort.promptLengths.slice(0, 1) };
-    const runs = await measureMain(main, [even, odd], { ...options, effort: brief });
+    const runs = await measureMain(main, experts, { ...options, effort: brief });
     decodes.push(toSplitDecodePoint(runs, { expertVcpus: vcpus, remoteLayers: all.length }));
   }
   return { calls, decodes };
@@ -136,8 +138,14 @@ function inEven(selection: ExpertSelection): ExpertSelection {
   return selection.map((experts, layer) => (layer % 2 === 0 ? experts : []));
 }
 
-function inOdd(selection: ExpertSelection): ExpertSelection {
-  return selection.map((experts, layer) => (layer % 2 === 1 ? experts : []));
+/** → `null` where there is no second layer */
+async function startOdd(vcpus: number, options: MeasureOptions): Promise<BenchExperts | null> {
+  const all = everyExpert(options);
+  if (all.length < 2) return null;
+  return await options.bench.startExperts(
+    vcpus,
+    all.map((experts, layer) => (layer % 2 === 1 ? experts : [])),
+  );
 }
 
 /** Two layers of four, so that they still take turns; of few layers every other one. */

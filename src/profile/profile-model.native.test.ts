@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { BUNDLED_MODEL } from "../engine/testing/bundled-model.ts";
+import { temporaryFolder } from "../engine/testing/temporary-folder.ts";
+import { writeTestModel } from "../engine/testing/write-test-model.ts";
 import { readGguf } from "../gguf/read.ts";
 import { readTransformer } from "../model/registry.ts";
 import type { SpeedCurve } from "../planner/cost-profile.ts";
@@ -11,13 +14,13 @@ import { type ProfileReport, profileModel } from "./profile-model.ts";
 
 const PROCESSORS = 2;
 
-async function measure(signal: AbortSignal, onProgress: (text: string) => void = () => {}) {
-  const file = readGguf(BUNDLED_MODEL);
+async function measure(signal: AbortSignal, onProgress: (text: string) => void = () => {}, model = BUNDLED_MODEL) {
+  const file = readGguf(model);
   const { layers, experts } = readTransformer(file).hyper;
   const secret = randomBytes(32).toString("hex");
   const platform = createPlatform(await createLocalLauncher({ secret }));
   const program = {
-    model: BUNDLED_MODEL,
+    model,
     layers,
     experts,
     contextLength: 256,
@@ -97,4 +100,12 @@ it("ends at once when it is interrupted", async () => {
     if (text.startsWith("main")) controller.abort(reason);
   });
   await expect(interrupted).rejects.toThrow("enough");
+});
+
+it("measures a model of a single layer, which no second expert function can take turns with", async () => {
+  const path = join(temporaryFolder(), "single.gguf");
+  writeTestModel({ path, shape: { layers: 1 } });
+  const { report, left } = await measure(new AbortController().signal, undefined, path);
+  expect(new Set(report.points.splitDecodes.map(({ remoteLayers }) => remoteLayers))).toEqual(new Set([1]));
+  expect(left).toEqual([]);
 });
