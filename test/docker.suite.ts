@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,7 +9,7 @@ import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { VERSION } from "../src/core/version.ts";
 import { BUNDLED_MODEL } from "../src/engine/testing/bundled-model.ts";
-import { docker } from "../src/platform/docker/docker-cli.ts";
+import { assertEngine, docker } from "../src/platform/docker/docker-cli.ts";
 import { createDockerLauncher } from "../src/platform/docker/docker-launcher.ts";
 import { buildImage } from "../src/platform/docker/image.ts";
 import { openTestEngine } from "../src/platform/docker/testing/test-engine.ts";
@@ -182,6 +183,18 @@ describe("without an engine that answers", () => {
     const created = createDockerLauncher({ secret: "secret", tempFolder });
     await expect(created).rejects.toMatchObject({ code: "CONTAINER_ENGINE_UNAVAILABLE" });
     expect(readdirSync(tempFolder)).toEqual([]);
+  });
+
+  it("nobody waits for one that takes connections and says nothing", async () => {
+    const socket = join(tempFolder, "engine.sock");
+    const silent = createServer().listen(socket);
+    await once(silent, "listening");
+    vi.stubEnv("DOCKER_HOST", `unix://${socket}`);
+    await expect(assertEngine(300)).rejects.toMatchObject({
+      code: "CONTAINER_ENGINE_UNAVAILABLE",
+      message: expect.stringContaining("no answer in 0.3 s"),
+    });
+    silent.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { renderChart } from "../../src/deploy/chart.ts";
 import type { DeployOptions } from "../../src/deploy/deploy-options.ts";
@@ -140,6 +140,10 @@ describe.skipIf(missing !== null)(`remoe deploy k8s${missing === null ? "" : ` (
         ],
       },
     });
+    await vi.waitFor(
+      async () => expect((await cluster.read(POD, "chat-main-1"))?.status?.phase).toBe("Running"),
+      60_000,
+    );
     expect(JSON.parse((await remoe(["status"], "--json")).stdout).functions).toMatchObject([
       { pod: "chat-main-1", role: "main" },
     ]);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { System, SystemOptions } from "../../src/cli/system.ts";
 import { BUNDLED_MODEL } from "../../src/engine/testing/bundled-model.ts";
 import { POD, type Pod } from "../../src/kubernetes/kinds.ts";
@@ -163,21 +163,29 @@ describe.skipIf(missing !== null)("what pods cost", () => {
       await delay(5_000);
     }
     await system.stop(5_000);
-    await delay(2_000); // The last the API has to tell of a pod is the end of its container.
+    // The last the API has to tell of a pod is the end of its container; a busy node takes seconds to report it.
+    const held = await vi.waitFor(() => sum([...pods.values()].map(gbSecondsOf)), { timeout: 30_000 });
     watch.close();
-    const used = bills.reduce((sum, gbSeconds) => sum + gbSeconds, untold);
-    const held = [...pods.values()].reduce((sum, pod) => sum + gbSecondsOf(pod), 0);
+    const used = sum([...bills, untold]);
     expect(pods.size).toBe(2);
     process.stderr.write(`bills and metrics say ${used.toFixed(2)} GB-s, the API ${held.toFixed(2)}\n`);
     expect(Math.abs(used / held - 1)).toBeLessThan(0.01);
   }, 240_000);
 });
 
-/** Memory that the API says a pod had, × the time from its place on a node to the end of its container. */
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/**
+ * Memory that the API says a pod had, × the time from its place on a node to the end of its container.
+ * @throws before the API has told of both
+ */
 function gbSecondsOf({ spec, status }: Pod): number {
   const bytes = Number(spec?.containers[0]?.resources?.requests?.["memory"]);
   const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled")?.lastTransitionTime;
   const ended = status?.containerStatuses?.[0]?.state?.terminated?.finishedAt;
   const seconds = (Date.parse(String(ended)) - Date.parse(String(scheduled))) / 1000;
+  if (Number.isNaN(seconds)) throw new Error(`scheduled ${scheduled}, ended ${ended}`);
   return (bytes / 2 ** 30) * seconds;
 }

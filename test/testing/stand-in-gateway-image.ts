@@ -14,8 +14,8 @@ export async function buildStandInGateway(tag: string): Promise<string> {
   try {
     await copyFile(PROGRAM, join(folder, "gateway.mjs"));
     await writeFile(join(folder, "Containerfile"), `FROM ${base}\nCOPY --chown=65532 gateway.mjs /app/remoe.mjs\n`);
-    const environment = { ...process.env, DOCKER_BUILDKIT: "0" };
-    await docker(["build", "--quiet", "--tag", tag, "--file", join(folder, "Containerfile"), folder], environment);
+    const env = { ...process.env, DOCKER_BUILDKIT: "0" };
+    await docker(["build", "--quiet", "--tag", tag, "--file", join(folder, "Containerfile"), folder], { env });
     return tag;
   } finally {
     await rm(folder, { recursive: true });

@@ -4,14 +4,22 @@ import { remoeError } from "../../core/errors.ts";
 
 const run = promisify(execFile);
 
+const ANSWER_LIMIT_MS = 30_000;
+
+export interface DockerOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ends the command. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Runs the docker command, which knows contexts and DOCKER_HOST.
  * @returns its standard output, trimmed
  * @throws an Error with the last line of what it complained about
  */
-export async function docker(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
+export async function docker(args: readonly string[], options: DockerOptions = {}): Promise<string> {
   try {
-    const { stdout } = await run("docker", args, { env });
+    const { stdout } = await run("docker", args, options);
     return stdout.trim();
   } catch (error) {
     const { stderr, message } = error as Error & { readonly stderr?: string };
@@ -19,11 +27,16 @@ export async function docker(args: readonly string[], env: NodeJS.ProcessEnv = p
   }
 }
 
-/** @throws CONTAINER_ENGINE_UNAVAILABLE */
-export async function assertEngine(): Promise<void> {
+/**
+ * An engine can take connections and never answer one.
+ * @throws CONTAINER_ENGINE_UNAVAILABLE
+ */
+export async function assertEngine(limitMs = ANSWER_LIMIT_MS): Promise<void> {
+  const signal = AbortSignal.timeout(limitMs);
   try {
-    await docker(["version", "--format", "{{.Server.Version}}"]);
+    await docker(["version", "--format", "{{.Server.Version}}"], { signal });
   } catch (error) {
-    throw remoeError("CONTAINER_ENGINE_UNAVAILABLE", { reason: (error as Error).message }, error);
+    const reason = signal.aborted ? `no answer in ${limitMs / 1000} s` : (error as Error).message;
+    throw remoeError("CONTAINER_ENGINE_UNAVAILABLE", { reason }, error);
   }
 }

@@ -101,10 +101,8 @@ async function build(files: ImageFiles, tag: string): Promise<void> {
   const context = await mkdtemp(join(tmpdir(), "remoe-image-"));
   try {
     await writeContext(files, context);
-    await docker(["build", "--quiet", "--tag", tag, "--file", join(context, CONTAINERFILE), context], {
-      ...process.env,
-      DOCKER_BUILDKIT: "0",
-    });
+    const env = { ...process.env, DOCKER_BUILDKIT: "0" };
+    await docker(["build", "--quiet", "--tag", tag, "--file", join(context, CONTAINERFILE), context], { env });
   } finally {
     await rm(context, { recursive: true, force: true });
   }
