@@ -10,7 +10,8 @@ const POLL_MS = 20;
 
 /**
  * Does for the Services of a cluster what Knative would, as far as a function sees it: starts one pod for each, and says
- * in its status how that goes. The address is the pod's own, and nothing is scaled or started again.
+ * in its status how that goes. The address is the pod's own, and nothing is scaled or started again. Pods of removed
+ * services are removed here: Kubernetes learns of a new kind of owners only by and by, and may leave theirs for minutes.
  */
 export async function startKnative(cluster: Cluster): Promise<{ close(): void }> {
   const knative = new StandInKnative(cluster);
@@ -18,7 +19,7 @@ export async function startKnative(cluster: Cluster): Promise<{ close(): void }>
     cluster.watch(KNATIVE_SERVICE, {
       onChange({ type, object }) {
         if (type === "added") void knative.start(object);
-        else if (type === "removed") knative.forget(object);
+        else if (type === "removed") void knative.end(object);
       },
     }),
     cluster.watch(POD, { onChange: (change) => knative.judge(change) }),
@@ -47,11 +48,13 @@ class StandInKnative {
     const pod = podOf(service);
     this.#services.set(nameOf(pod), service);
     await this.#cluster.create(pod).catch(() => {}); // The cluster may be closed already.
-    if (!this.#services.has(nameOf(pod))) await this.#cluster.remove(POD, nameOf(pod)).catch(() => {});
+    if (!this.#services.has(nameOf(pod))) await this.end(service);
   }
 
-  forget(service: KnativeService): void {
-    this.#services.delete(revisionOf(service));
+  async end(service: KnativeService): Promise<void> {
+    const name = revisionOf(service);
+    this.#services.delete(name);
+    await this.#cluster.remove(POD, name).catch(() => {}); // The cluster may be closed already.
   }
 
   judge({ type, object }: Change<Pod>): void {
@@ -102,12 +105,10 @@ function podOf(service: KnativeService): Pod {
   const { containerConcurrency: _concurrency, timeoutSeconds: _timeout, ...spec } = template?.spec ?? {};
   const [container, ...others] = (spec as PodSpec).containers;
   const port = container?.ports?.[0]?.containerPort ?? 0;
-  const { uid = "" } = service.metadata ?? {};
-  const owner = { apiVersion: KNATIVE_SERVICE.apiVersion, kind: KNATIVE_SERVICE.kind, name: nameOf(service), uid };
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { ...template?.metadata, name: revisionOf(service), ownerReferences: [owner] },
+    metadata: { ...template?.metadata, name: revisionOf(service) },
     spec: {
       ...spec,
       restartPolicy: "Never",
