@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isRemoeError } from "../core/errors.ts";
+import { leastStartMs } from "../planner/cold-starts.ts";
 import { evaluate } from "../planner/evaluate.ts";
 import type { Plan } from "../planner/plan.ts";
 import { bothKinds } from "../planner/plan-kind.ts";
@@ -32,6 +33,8 @@ interface TestOptions {
   /** Milliseconds after the request began, and how long a plan takes to be made. */
   readonly now?: number;
   readonly planMs?: number;
+  /** Pauses of planning that a start lasts. */
+  readonly startPauses?: number;
 }
 
 function createTestPlanning(options: TestOptions = {}) {
@@ -65,7 +68,11 @@ function createTestPlanning(options: TestOptions = {}) {
       known: (plan) => plan,
       isWarm: (plan) => warm.includes(plan),
       warmPlans: () => warm,
-      start: async (plan) => void started.push(plan),
+      start: async (plan) => {
+        const end = pauses + (options.startPauses ?? 0);
+        while (pauses < end) await new Promise(setImmediate);
+        started.push(plan);
+      },
     },
     backgroundStarts: background,
     policy,
@@ -350,6 +357,13 @@ describe("objectives that cannot be met", () => {
     await planning.choose(QUERY, 0);
     expect(problems.map(({ isCold }) => isCold)).toEqual([false, true]);
   });
+
+  it("by any cold start are not planned for", async () => {
+    const ttftMs = leastStartMs(tinyProblem);
+    const { planning, problems } = createTestPlanning({ slo: { ttftMs, tpotMs: null }, policy: "best-effort" });
+    await planning.choose(QUERY, 0);
+    expect(problems.map(({ isCold }) => isCold)).toEqual([false]);
+  });
 });
 
 describe("predictions", () => {
@@ -433,6 +447,19 @@ describe("before the first request", () => {
     expect(await planning.start(QUERY)).toBe(SMALL);
     expect(started).toEqual([SMALL]);
     expect(problems[0]?.isCold).toBe(false);
+  });
+
+  it("practises planning beside their start, so that the first request's plan does not wait for the compiler", async () => {
+    const { planning, problems } = createTestPlanning({ startPauses: 3 });
+    await planning.start(QUERY);
+    expect(problems.length).toBeGreaterThan(3);
+    expect(new Set(problems.map((problem) => JSON.stringify(problem))).size).toBe(1);
+  });
+
+  it("does not practise longer than they start", async () => {
+    const { planning, problems } = createTestPlanning();
+    await planning.start(QUERY);
+    expect(problems.length).toBeLessThanOrEqual(2);
   });
 
   it("refuses objectives that no running function would meet", async () => {

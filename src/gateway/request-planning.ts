@@ -1,4 +1,5 @@
 import { Calibration } from "../planner/calibration.ts";
+import { leastStartMs } from "../planner/cold-starts.ts";
 import type { Margin } from "../planner/cost-profile.ts";
 import { evaluate } from "../planner/evaluate.ts";
 import type { Decision } from "../planner/evaluation.ts";
@@ -39,6 +40,8 @@ export interface RequestPlanningOptions {
 /** Requests that a plan serves before it is made anew; and before that happens because it misses an objective. */
 const FRESH_USES = 100;
 const FRESH_USES_IF_MISSING = 10;
+/** Plans made beside the first start for nothing but the compiler; after about so many they take what they will. */
+const PRACTICE_PLANS = 5;
 /** Relative change of what tokens are taken to need. */
 const NOTICEABLE = 0.2;
 
@@ -75,9 +78,23 @@ export class RequestPlanning implements PlanChooser {
     const { planned, source } = await this.#plan(problem, key, this.#usable(key, problem));
     const running = toCandidate(problem, planned.plan, { source, isWarm: true });
     if (policy === "strict" && !isFeasible(running)) throw infeasible(problem, toDecision(running));
-    await deployments.start(planned.plan, signal);
+    const started = deployments.start(planned.plan, signal);
+    await Promise.all([started, this.#practise(problem, started)]);
     this.#last = planned.plan;
     return planned.plan;
+  }
+
+  /**
+   * Until the virtual machine has compiled what planning runs, a plan takes five times as long: not a request's. Ends with
+   * the start beside it.
+   */
+  async #practise(problem: PlanningProblem, started: Promise<unknown>): Promise<void> {
+    let isStarting = true;
+    const end = (): void => {
+      isStarting = false;
+    };
+    started.then(end, end);
+    for (let plan = 0; plan < PRACTICE_PLANS && isStarting; plan++) await this.#makePlan(problem);
   }
 
   async choose(query: PlanQuery, began: number): Promise<PlanChoice> {
@@ -189,11 +206,12 @@ export class RequestPlanning implements PlanChooser {
     return margin[kind].tpot * factors[kind].decode;
   }
 
-  /** For running functions if they will be reused and their start meets the objective too. */
+  /** For running functions if they will be reused and their start meets the objective too, or no start does. */
   async #decide(problem: PlanningProblem): Promise<Decision | null> {
     if (!this.#options.reuse) return await this.#steps(problem);
     const running = await this.#lastingPlan({ ...problem, isCold: false });
-    if (running === null || evaluate(problem, running.placement).violations.length === 0) return running;
+    if (running === null || !mayStartInTime(problem)) return running;
+    if (evaluate(problem, running.placement).violations.length === 0) return running;
     const cold = await this.#steps(problem);
     return cold?.feasible === true ? cold : running;
   }
@@ -244,6 +262,14 @@ function keyOf({ workload }: PlanningProblem, expectation: Expectation | null): 
 /** Whether its first token comes in time, whatever the others do. */
 function isInTime({ evaluation }: Candidate): boolean {
   return evaluation.violations.every(({ objective }) => objective !== "ttft");
+}
+
+/** Whether a plan may meet the objective of the first token with a start of its functions. */
+function mayStartInTime(problem: PlanningProblem): boolean {
+  const { slo, margin, profile } = problem;
+  const leastMs =
+    Math.min(margin.unsplit.ttft, margin.split.ttft) * (profile.overhead.gatewayMs + leastStartMs(problem));
+  return slo.ttftMs === null || leastMs <= slo.ttftMs;
 }
 
 /** What went by before functions are acquired is part of the time to the first token. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { coldStarts } from "./cold-starts.ts";
+import { coldStarts, leastStartMs } from "./cold-starts.ts";
 import type { Devices } from "./evaluation.ts";
 import type { LayerPlan } from "./plan.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
@@ -61,5 +61,17 @@ describe("starts that share processors", () => {
 
   it("do not slow each other down where there are enough", () => {
     expect(startsOf([own], 3)).toEqual(startsOf([own], null));
+  });
+});
+
+describe("the least start", () => {
+  it("is that of a main function without experts", () => {
+    const { experts, layers } = tinyProblem.sizes;
+    const everyone = Array.from({ length: experts }, (_, expert) => expert);
+    const allRemote = Array.from({ length: layers }, (_, layer) => {
+      return { ...own, layer, remote: everyone, replicas: [everyone] };
+    });
+    expect(startsOf(allRemote)[0]).toBe(leastStartMs(tinyProblem));
+    expect(startsOf([])[0]).toBeGreaterThan(leastStartMs(tinyProblem));
   });
 });

@@ -29,6 +29,11 @@ export function mainStart({ coldStart: { main, deviceMs } }: CostProfile, device
   return devices === "cpu" ? main : { ...main, fixedMs: main.fixedMs + deviceMs };
 }
 
+/** What no plan's functions start faster than: a main function without any experts. */
+export function leastStartMs({ sizes, profile }: Pick<PlanningProblem, "sizes" | "profile">): number {
+  return startMs(profile.coldStart.main, sizes.nonExpertMb);
+}
+
 function startMs({ fixedMs, perMb }: StartTime, weightMb: number): number {
   return fixedMs + weightMb * perMb;
 }

@@ -7,6 +7,7 @@ import { functionUsage } from "../ledger/testing/function-usage.ts";
 import type { CostProfile } from "./cost-profile.ts";
 import { evaluate, splitDevices } from "./evaluate.ts";
 import type { Devices, Evaluation } from "./evaluation.ts";
+import { CountedLayers } from "./layer-counts.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
 import type { PlanningProblem } from "./problem.ts";
 import { RemoteRows } from "./remote-rows.ts";
@@ -561,7 +562,8 @@ describe("every evaluation", () => {
       const shares = (layer: number, remote: readonly number[]): Float64Array =>
         known[layer]?.shares(remote.length) ?? new Float64Array();
       const placement = { plan, devices: "cpu" as const };
-      expectSame(evaluate(problem, placement, shares), evaluate(problem, placement));
+      const counts = new CountedLayers(problem, shares);
+      expectSame(evaluate(problem, placement, counts), evaluate(problem, placement));
     });
   });
 

@@ -2,16 +2,13 @@ import { coldStarts } from "./cold-starts.ts";
 import { costParts, type TimedLayer } from "./cost-parts.ts";
 import type { CostProfile, MainTimes } from "./cost-profile.ts";
 import type { Devices, Evaluation, Placement, Violation } from "./evaluation.ts";
-import { decodeLayerTime, expertSpeed, loadOfAll, prefillLayerTime } from "./layer-time.ts";
-import type { LayerPlan, Plan } from "./plan.ts";
+import { CountedLayers, decodeReplicas, type LayerCounts } from "./layer-counts.ts";
+import { decodeLayerTime, expertSpeed, prefillLayerTime } from "./layer-time.ts";
+import type { Plan } from "./plan.ts";
 import { kindOf } from "./plan-kind.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
-import { countRemoteRows } from "./remote-rows.ts";
 import { toVcpus } from "./specs.ts";
 import { timeAt } from "./speed-curve.ts";
-
-/** P(j of a token's k rows are remote), j = 0 … k, when these experts of a layer are remote. [k + 1] */
-export type RemoteShares = (layer: number, remote: readonly number[]) => Float64Array;
 
 /**
  * What a placement takes and costs by the latency and cost model of Remoe (arXiv 2512.18674, sections on latency and
@@ -21,19 +18,18 @@ export type RemoteShares = (layer: number, remote: readonly number[]) => Float64
  * cost = C^loc + C^rem + cold starts, each function's billed time at its memory's price, and what the platform asks for
  * expert functions that wait for their next call (ours; the paper's functions cost nothing while they are idle).
  *
- * @param remoteShares for who evaluates many placements and has counted already, e.g. with `RemoteRows`; by default
- *   each layer's sets are counted again
+ * @param counts for who evaluates many placements of this problem; by default each is counted anew
  * @throws RangeError for devices the profile has no times of, and for a split layer of which no set is known
  */
 export function evaluate(
   problem: PlanningProblem,
   placement: Placement,
-  remoteShares: RemoteShares = countedShares(problem),
+  counts: LayerCounts = new CountedLayers(problem),
 ): Evaluation {
   const { workload, profile, sizes } = problem;
   const { plan, devices } = placement;
   const times = kindOf(plan) === "split" ? splitTimes(profile, devices) : mainTimes(profile, devices);
-  const layers = layerTimes({ problem, plan, times, remoteShares });
+  const layers = layerTimes({ problem, plan, times, counts });
   const { prefillMs, tokenMs } = workTimes(problem, placement, { times, layers });
   const starts = problem.isCold ? coldStarts(problem, placement) : [];
   const coldStartMs = Math.max(0, ...starts.map(({ ms }) => ms));
@@ -106,11 +102,11 @@ interface Layered {
   readonly problem: PlanningProblem;
   readonly plan: Plan;
   readonly times: MainTimes;
-  readonly remoteShares: RemoteShares;
+  readonly counts: LayerCounts;
 }
 
 /** Of every layer with experts. */
-function layerTimes({ problem, plan, times, remoteShares }: Layered): TimedLayer[] {
+function layerTimes({ problem, plan, times, counts }: Layered): TimedLayer[] {
   const { sizes, profile, prices, workload } = problem;
   const local = expertSpeed(times.experts, toVcpus(plan.specMain.memoryMb));
   return Array.from({ length: sizes.layers }, (_, layer) => {
@@ -118,64 +114,13 @@ function layerTimes({ problem, plan, times, remoteShares }: Layered): TimedLayer
     const remote = own === undefined ? local : expertSpeed(profile.remote, toVcpus(own.memoryMb));
     const { wire, contention } = profile;
     const hardware = { local, remote, wire, contention, rounding: prices.rounding };
-    const loads = prefillLoads(problem, layer, own);
+    const loads = counts.prefillLoads(layer, own);
     return {
       plan: own,
       prefill: prefillLayerTime({ promptTokens: workload.promptTokens, ...loads }, hardware),
-      decode: decodeLayerTime(remoteShares(layer, own?.remote ?? []), own ? decodeReplicas(own) : 1, hardware),
+      decode: decodeLayerTime(counts.remoteShares(layer, own?.remote ?? []), own ? decodeReplicas(own) : 1, hardware),
     };
   });
-}
-
-function countedShares({ sizes, demand }: PlanningProblem): RemoteShares {
-  return (layer, remote) => {
-    const sets = demand.sets[layer];
-    if (sets === undefined) throw new RangeError(`no sets of layer ${layer}`);
-    return countRemoteRows(sets, remote, sizes);
-  };
-}
-
-function hasCopies({ remote, replicas }: LayerPlan): boolean {
-  return sum(replicas, ({ length }) => length) > remote.length;
-}
-
-/** Decode asks as few replicas as can be: one that holds nothing but what earlier ones hold is never called. */
-function decodeReplicas(own: LayerPlan): number {
-  if (!hasCopies(own)) return own.replicas.length;
-  const seen = new Set<number>();
-  const called = own.replicas.filter((experts) => {
-    const before = seen.size;
-    for (const expert of experts) seen.add(expert);
-    return seen.size > before;
-  });
-  return called.length;
-}
-
-function prefillLoads({ sizes, demand, workload }: PlanningProblem, layer: number, own: LayerPlan | undefined) {
-  const rows = workload.promptTokens * sizes.expertsPerToken;
-  const shares = demand.matrix.subarray(layer * sizes.experts, (layer + 1) * sizes.experts);
-  const isRemote = new Uint8Array(sizes.experts);
-  for (const expert of own?.remote ?? []) isRemote[expert] = 1;
-  const local: number[] = [];
-  for (let expert = 0; expert < sizes.experts; expert++) if (isRemote[expert] === 0) local.push(expert);
-  const given = own === undefined ? [] : prefillReplicas(own, (expert) => rows * (shares[expert] as number));
-  return {
-    local: loadOfAll(local, shares, rows),
-    remote: given.map((experts) => loadOfAll(experts, shares, rows)),
-  };
-}
-
-/** Whom prefill asks: experts that several replicas hold go, longest first, to the least loaded of these (LPT). */
-function prefillReplicas(own: LayerPlan, rowsOf: (expert: number) => number): LayerPlan["replicas"] {
-  if (!hasCopies(own)) return own.replicas;
-  const given = own.replicas.map((held) => ({ held, experts: [] as number[], rows: 0 }));
-  for (const expert of own.remote.toSorted((a, b) => rowsOf(b) - rowsOf(a))) {
-    const holders = given.filter(({ held }) => held.includes(expert));
-    const least = holders.reduce((best, each) => (each.rows < best.rows ? each : best));
-    least.experts.push(expert);
-    least.rows += rowsOf(expert);
-  }
-  return given.map(({ experts }) => experts);
 }
 
 function violations(

@@ -107,7 +107,7 @@ function* bestOf(terms: OptionTerms, memoryMb: number, interest: Interest): Gene
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
   const budget = budgetOf(problem, main);
   const allowed = budgetOf({ ...problem, slo: timesSlo(problem.slo, interest.miss) }, main);
-  yield* terms.fill(main, budget, { from: 0, end: terms.grid.columns.length });
+  terms.fill(main, budget, { from: 0, end: terms.grid.columns.length });
   let partials: Partial[] = [{ ...NOTHING, unsavedMb: budget.savedMb }];
   const layers = [...demands.keys()].map((layer) => undominated(layerOptions(terms, layer), problem));
   for (const [layer, own] of layers.entries()) {

@@ -105,10 +105,6 @@ export function loadOf(shareOfRows: number, rows: number): PrefillLoad {
   return { rows: own, used: -Math.expm1(-own) };
 }
 
-export function addLoads(a: PrefillLoad, b: PrefillLoad): PrefillLoad {
-  return { rows: a.rows + b.rows, used: a.used + b.used };
-}
-
 /** Of some experts of a layer together. */
 export function loadOfAll(experts: readonly number[], sharesOfRows: Float32Array, prefillRows: number): PrefillLoad {
   let [rows, used] = [0, 0];
@@ -133,23 +129,45 @@ export interface PrefillLayer {
   readonly remote: readonly PrefillLoad[];
 }
 
+/** What prefill asks of one replica. */
+export interface ReplicaCalls extends PrefillLoad {
+  readonly calls: number;
+  /** Under way, of all calls together. */
+  readonly wireMs: number;
+}
+
 /**
- * Prefill, PT^e = max(Σ local τ^c, max_j ZT_j), and what they delay each other; ZT_j = busy + (inputs + rows) D/B + t^rem
- * a call. A token's hidden state is sent once to each replica that has a row of it. Prompts longer than a batch, or than a
- * payload, take several calls.
+ * A token's hidden state is sent once to each replica that has a row of it. Prompts longer than a batch, or than a
+ * payload, take several calls; nothing takes none.
  */
-export function prefillLayerTime({ promptTokens, local, remote }: PrefillLayer, hardware: LayerHardware): LayerTime {
-  let [remoteMs, calls, billedMs] = [0, 0, 0];
-  for (const load of remote) {
-    if (load.rows === 0) continue;
-    const { wire, rounding } = hardware;
-    const hiddenStates = Math.min(promptTokens, load.rows) + load.rows;
-    const own = callsOf(promptTokens, hiddenStates, wire);
-    const busyMs = prefillBusyMs(load, hardware.remote);
-    remoteMs = Math.max(remoteMs, own * wire.callMs + hiddenStates * wire.perHiddenStateMs + busyMs);
-    calls += own;
-    billedMs += own * expectedBilledMs(busyMs / own, rounding);
+export function toCalls(load: PrefillLoad, promptTokens: number, wire: WireTimes): ReplicaCalls {
+  const { rows, used } = load;
+  if (rows === 0) return { rows, used, calls: 0, wireMs: 0 };
+  const hiddenStates = Math.min(promptTokens, rows) + rows;
+  const calls = callsOf(promptTokens, hiddenStates, wire);
+  return { rows, used, calls, wireMs: calls * wire.callMs + hiddenStates * wire.perHiddenStateMs };
+}
+
+/** max_j ZT_j; ZT_j = busy + (inputs + rows) D/B + t^rem a call. */
+export function remotePrefillTime(
+  replicas: readonly ReplicaCalls[],
+  { remote, rounding }: Pick<LayerHardware, "remote" | "rounding">,
+): LayerTime {
+  let [ms, calls, billedMs] = [0, 0, 0];
+  for (const replica of replicas) {
+    if (replica.calls === 0) continue;
+    const busyMs = prefillBusyMs(replica, remote);
+    ms = Math.max(ms, replica.wireMs + busyMs);
+    calls += replica.calls;
+    billedMs += replica.calls * expectedBilledMs(busyMs / replica.calls, rounding);
   }
+  return { ms, calls, billedMs };
+}
+
+/** Prefill, PT^e = max(Σ local τ^c, max_j ZT_j), and what they delay each other. */
+export function prefillLayerTime({ promptTokens, local, remote }: PrefillLayer, hardware: LayerHardware): LayerTime {
+  const replicas = remote.map((load) => toCalls(load, promptTokens, hardware.wire));
+  const { ms: remoteMs, calls, billedMs } = remotePrefillTime(replicas, hardware);
   const ms = sideBySideMs(prefillBusyMs(local, hardware.local), remoteMs, hardware.contention.prefill);
   return { ms, calls, billedMs };
 }

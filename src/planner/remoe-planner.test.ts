@@ -1,19 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { createRandom } from "../core/random.ts";
 import { BASELINES } from "./baselines/baselines.ts";
-import type { Decision } from "./evaluation.ts";
+import type { Decision, Placement } from "./evaluation.ts";
 import { exact } from "./exact.ts";
 import { mainNeedMb } from "./memory-needs.ts";
 import { paper } from "./paper-planner.ts";
 import { kindOf } from "./plan-kind.ts";
 import { planNow } from "./planner.ts";
-import type { PlanningProblem, Slo } from "./problem.ts";
+import type { ModelSizes, PlanningProblem, Slo } from "./problem.ts";
 import { remoe } from "./remoe-planner.ts";
-import { randomInstance, withIdlePrices } from "./testing/random-instance.ts";
+import { randomInstance, withIdlePrices, withManySizes } from "./testing/random-instance.ts";
 
 const INSTANCES = 500;
 const BLOCK = 50;
 const HELD_INSTANCES = 30;
+const MANY_SIZES_INSTANCES = 60;
 const COLD_INSTANCES = 60;
 /** Sums in another order differ in their last digits. */
 const ROUNDING = 1 + 1e-9;
@@ -63,6 +64,23 @@ function feasibleCost(decision: Decision | null): number {
   return decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY;
 }
 
+/** Functions whose experts, and in the main function all else, take more than their memory. */
+function overfull({ plan: { specMain, layers }, devices }: Placement, sizes: ModelSizes): string[] {
+  const remote = sizes.expertMb.map((_, layer) => layers.find((own) => own.layer === layer)?.remote.length ?? 0);
+  const isMainOverfull = mainNeedMb(sizes, devices, remote) > specMain.memoryMb * ROUNDING;
+  const heldMb = new Map<string, number>();
+  for (const { layer, function: name, replicas } of layers) {
+    for (const [i, experts] of replicas.entries()) {
+      const before = heldMb.get(`${name}.${i}`) ?? sizes.expertsBaseMb;
+      heldMb.set(`${name}.${i}`, before + experts.length * (sizes.expertMb[layer] ?? 0));
+    }
+  }
+  const others = layers.flatMap(({ function: name, memoryMb, replicas }) =>
+    [...replicas.keys()].map((i) => `${name}.${i}`).filter((held) => (heldMb.get(held) ?? 0) > memoryMb * ROUNDING),
+  );
+  return [...(isMainOverfull ? ["main"] : []), ...others];
+}
+
 /** The same with experts renamed: what e was is order[e]. */
 function permuted(problem: PlanningProblem, order: readonly number[]): PlanningProblem {
   const { demand, sizes } = problem;
@@ -95,6 +113,57 @@ describe("Remoe's planner", () => {
     },
   );
 
+  it.each([0, 0.5])(
+    "is feasible where the optimum is, among many sizes of functions too, with idle time at %f times the price",
+    (share) => {
+      const gaps: number[] = [];
+      for (let seed = 0; gaps.length < MANY_SIZES_INSTANCES; seed++) {
+        const problem = withIdlePrices(withManySizes(instance(seed), seed), share);
+        if (share > 0 && problem.sizes.layers * problem.sizes.experts > 12) continue;
+        const gap = gapOf(problem, seed);
+        if (gap !== null) gaps.push(gap);
+      }
+      expect(Math.max(...gaps)).toBeLessThan(0.05);
+      expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0.02);
+    },
+  );
+
+  it("fits all experts elsewhere beside a main function that holds nothing else, whatever digits their sizes have", () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const { sizes: round, specs, profile, ...rest } = randomInstance(seed, { isCold: false });
+      const sizes = { ...round, expertMb: round.expertMb.map((mb) => mb / 10 + 1 / 3) };
+      const none = sizes.expertMb.map(() => sizes.experts);
+      const main = [mainNeedMb(sizes, "cpu", none)];
+      const problem = { ...rest, sizes, profile: { ...profile, mix: null }, specs: { ...specs, main } };
+      for (const planner of [remoe, exact]) {
+        const remote = planNow(planner, problem)?.placement.plan.layers.map((layer) => layer.remote.length);
+        expect(remote, `instance ${seed}, ${planner.name}`).toEqual(none);
+      }
+    }
+  });
+
+  it("leaves sizes alone that have no room for a single expert", () => {
+    const problem = withIdlePrices(instance(3), 0.5);
+    const { specs, sizes } = problem;
+    const experts = [1, sizes.expertsBaseMb - 1, sizes.expertsBaseMb, ...specs.experts];
+    const [found, more] = [plan(problem), plan({ ...problem, specs: { ...specs, experts } })];
+    expect(more.placement).toEqual(found.placement);
+  });
+
+  it.each([
+    ["", false, 0],
+    [", cold", true, 0],
+    [", where idle time costs half as much as busy time", false, 0.5],
+  ])("gives no function more than it has memory for%s", (_, isCold, share) => {
+    for (let seed = 0; seed < 100; seed++) {
+      const free = withIdlePrices(withManySizes(randomInstance(seed, { isCold }), seed), share);
+      for (const slo of [free.slo, sloAround(free, seed)]) {
+        const { placement } = plan({ ...free, slo });
+        expect(overfull(placement, free.sizes), `instance ${seed}`).toEqual([]);
+      }
+    }
+  });
+
   it("is feasible where the exact planner's cold plan is, at most 5 % dearer and no dearer on average", () => {
     const gaps: number[] = [];
     for (let seed = 0; gaps.length < COLD_INSTANCES; seed++) {
@@ -108,6 +177,19 @@ describe("Remoe's planner", () => {
     expect(Math.max(...gaps)).toBeLessThan(0.05);
     // It shares functions of the plan it found; there may be a better plan to share.
     expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0);
+  });
+
+  it("is no dearer on average than the exact planner's cold plan among many sizes, as that shares what is best alone", () => {
+    for (const share of [0, 0.5]) {
+      const gaps: number[] = [];
+      for (let seed = 0; gaps.length < COLD_INSTANCES / 2; seed++) {
+        const free = withIdlePrices(withManySizes(randomInstance(seed, { isCold: true }), seed), share);
+        if (free.sizes.layers * free.sizes.experts > 10) continue;
+        const gap = gapOf({ ...free, slo: sloAround(free, seed) }, seed);
+        if (gap !== null) gaps.push(gap);
+      }
+      expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0);
+    }
   });
 
   describe.each([0.1, 0.5, 1])("with idle time at %f times the price of busy time", (share) => {

@@ -1,6 +1,7 @@
 import type { CostProfile } from "./cost-profile.ts";
-import { evaluate, type RemoteShares } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import type { Evaluation, Placement, Violation } from "./evaluation.ts";
+import { CountedLayers } from "./layer-counts.ts";
 import type { LoadBound } from "./load-bound.ts";
 import type { LayerPlan, Plan } from "./plan.ts";
 import type { ModelSizes, PlanningProblem } from "./problem.ts";
@@ -82,9 +83,13 @@ function leastRemote({ experts, expertsPerToken }: ModelSizes): LoadOfLayer {
 function at(load: LoadOfLayer, problem: PlanningProblem, placement: Placement): Evaluation {
   const loads = new Map(placement.plan.layers.map((layer) => [layer.layer, load(layer)]));
   const { expertsPerToken: k } = problem.sizes;
-  const remoteShares: RemoteShares = (layer) => closestToMean(loads.get(layer)?.decode ?? 0, k);
-  const matrix = toMatrix(problem.sizes, placement.plan, load);
-  return evaluate({ ...problem, demand: { matrix, sets: [] } }, placement, remoteShares);
+  const demand = { matrix: toMatrix(problem.sizes, placement.plan, load), sets: [] };
+  const worst = { ...problem, demand };
+  return evaluate(
+    worst,
+    placement,
+    new CountedLayers(worst, (layer) => closestToMean(loads.get(layer)?.decode ?? 0, k)),
+  );
 }
 
 /** P(j remote rows) with this mean and as equal as whole rows allow: so spread, most tokens have any. [k + 1] */

@@ -2,6 +2,7 @@ import type { PriceBook } from "../../ledger/price-book.ts";
 import { chooseCheapest, isBetter, type Merit, toMerit } from "../choose-cheapest.ts";
 import { evaluate } from "../evaluate.ts";
 import type { Decision, Placement } from "../evaluation.ts";
+import { CountedLayers } from "../layer-counts.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { type Rate, rateOf } from "../rates.ts";
 
@@ -37,16 +38,17 @@ export function* searchSizes(
   problem: PlanningProblem,
   families: readonly SizeFamily[],
 ): Generator<void, Decision | null, void> {
+  const toBox = boxesOf(problem);
   const open: Box[] = [];
   for (const family of families) {
     if (family.main.length === 0 || family.experts.length === 0) continue;
-    open.push(toBox(problem, family, { main: rangeOf(family.main), experts: rangeOf(family.experts) }));
+    open.push(toBox(family, { main: rangeOf(family.main), experts: rangeOf(family.experts) }));
     yield;
   }
   let best: Decision | null = null;
   for (let box = open.pop(); box !== undefined; box = open.pop()) {
     best = best === null ? box.fastest : chooseCheapest([best, box.fastest]);
-    if (isBetter(leastMerit(box, problem), toMerit(best.evaluation))) open.push(...halves(problem, box));
+    if (isBetter(leastMerit(box, problem), toMerit(best.evaluation))) open.push(...halves(box, toBox));
     yield;
   }
   return best;
@@ -56,11 +58,16 @@ function rangeOf(sizes: readonly number[]): Range {
   return { from: 0, to: sizes.length - 1 };
 }
 
-function toBox(problem: PlanningProblem, family: SizeFamily, ranges: Pick<Box, "main" | "experts">): Box {
-  const { main, experts } = ranges;
-  const placement = family.place(family.main[main.to] as number, family.experts[experts.to] as number);
-  const evaluation = evaluate(problem, placement);
-  return { family, main, experts, fastest: { placement, evaluation, feasible: evaluation.violations.length === 0 } };
+type Ranges = Pick<Box, "main" | "experts">;
+type ToBox = (family: SizeFamily, ranges: Ranges) => Box;
+
+function boxesOf(problem: PlanningProblem): ToBox {
+  const counts = new CountedLayers(problem);
+  return (family, { main, experts }) => {
+    const placement = family.place(family.main[main.to] as number, family.experts[experts.to] as number);
+    const evaluation = evaluate(problem, placement, counts);
+    return { family, main, experts, fastest: { placement, evaluation, feasible: evaluation.violations.length === 0 } };
+  };
 }
 
 /**
@@ -94,15 +101,14 @@ function endsOf(sizes: readonly number[], { from, to }: Range): [number, number]
 }
 
 /** Both halves of a box along its longer side, the one of smaller sizes last, to be looked at first. */
-function halves(problem: PlanningProblem, { family, main, experts, fastest }: Box): Box[] {
+function halves({ family, main, experts, fastest }: Box, toBox: ToBox): Box[] {
   const isMainLonger = main.to - main.from >= experts.to - experts.from;
   const { from, to } = isMainLonger ? main : experts;
   if (from === to) return [];
   const middle = Math.floor((from + to) / 2);
-  const ranges = (range: Range): Pick<Box, "main" | "experts"> =>
-    isMainLonger ? { main: range, experts } : { main, experts: range };
+  const ranges = (range: Range): Ranges => (isMainLonger ? { main: range, experts } : { main, experts: range });
   const greater = { family, fastest, ...ranges({ from: middle + 1, to }) };
-  return [greater, toBox(problem, family, ranges({ from, to: middle }))];
+  return [greater, toBox(family, ranges({ from, to: middle }))];
 }
 
 /** Ascending sizes that hold so much. */

@@ -42,14 +42,17 @@ interface Hold {
   readonly roomMb: number;
 }
 
-/** Sums of rounded numbers may differ in their last digits: what looks feasible must be so for `evaluate` too. */
+/**
+ * Sums of rounded numbers may differ in their last digits: what looks feasible must be so for `evaluate` too, and what
+ * saves just enough must not look as if it did not.
+ */
 const SLACK = 1 - 1e-9;
 
 /** @param column of the expert functions, where holding them costs something */
 export function budgetOf(problem: PlanningProblem, main: MainFunction, column: PricedColumn | null = null): Budget {
   const { sizes, profile, prices, workload, slo, margin } = problem;
   const expertsMb = sizes.experts * sizes.expertMb.reduce((sum, mb) => sum + mb, 0);
-  const neededMb = mainNeedMb(sizes, splitDevices(profile), []) - main.memoryMb;
+  const neededMb = SLACK * (mainNeedMb(sizes, splitDevices(profile), []) - main.memoryMb);
   // With nothing remote it would not be a split plan.
   const savedMb = Math.max(neededMb, Math.min(...sizes.expertMb));
   const hold = column === null ? FREE : holdOf(sizes, column, savedMb);
@@ -97,6 +100,16 @@ function holdOf(
   const eachMb = isOne ? mostMb : Math.max(mostMb / 2, mostMb - savedMb / layers / 2);
   const functions = Math.ceil(savedMb / eachMb);
   return { perMs: functions * replicas * rate.idlePerMs, roomMb: functions * eachMb };
+}
+
+/** The most weights that so many functions have room for, as `holdOf` reckons, in MiB. */
+export function roomOf(
+  { layers, expertsBaseMb }: ModelSizes,
+  { memoryMb, replicas }: PricedColumn,
+  functions: number,
+): number {
+  const mostMb = replicas * (memoryMb - expertsBaseMb);
+  return functions === 1 ? mostMb : functions * Math.max(mostMb / 2, mostMb / (1 + functions / layers / 2));
 }
 
 /**

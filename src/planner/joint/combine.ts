@@ -52,13 +52,14 @@ const TRIES = 8;
 export function* combine(input: CombineInput): Generator<void, Combination[], void> {
   const { terms, relaxed, beam } = input;
   if (relaxed.bound >= input.below) return [];
-  const shortlists: Shortlist[] = [];
+  const shortlists: SummedList[] = [];
   for (const layer of terms.grid.demands.keys()) {
-    shortlists.push(shortlist({ terms, relaxed }, layer, beam.options));
+    const own = shortlist({ terms, relaxed }, layer, beam.options);
+    if (own.options.length === 0) return [];
+    shortlists.push({ ...own, sums: own.options.map((option) => sumsOf(terms, option)) });
     yield;
   }
-  if (shortlists.some(({ options }) => options.length === 0)) return [];
-  const rests = bestRests(input, shortlists);
+  const rests = bestRests(shortlists);
   let states: State[] = [{ reducedCost: 0, sums: NOTHING, option: -1, before: null }];
   for (const [layer, own] of shortlists.entries()) {
     states = extend(input, { states, own, rest: rests[layer + 1] as Sums });
@@ -69,26 +70,29 @@ export function* combine(input: CombineInput): Generator<void, Combination[], vo
 
 const NOTHING: Sums = { savedMb: 0, heldMb: 0, tokenMs: 0, ttftMs: 0, prefillMs: 0, startMs: 0 };
 
-/** The most that layers from each on can save, and the least they can take. [layers + 1] */
-function bestRests(input: CombineInput, shortlists: readonly Shortlist[]): Sums[] {
-  const rests = [NOTHING];
-  for (const { options } of shortlists.toReversed()) {
-    const all = options.map((option) => sumsOf(input, option));
-    const best = {
-      savedMb: Math.max(...all.map(({ savedMb }) => savedMb)),
-      heldMb: Math.min(...all.map(({ heldMb }) => heldMb)),
-      tokenMs: Math.min(...all.map(({ tokenMs }) => tokenMs)),
-      ttftMs: Math.min(...all.map(({ ttftMs }) => ttftMs)),
-      prefillMs: Math.min(...all.map(({ prefillMs }) => prefillMs)),
-      startMs: 0,
-    };
-    rests.unshift(add(rests[0] as Sums, best));
-  }
-  return rests;
+interface SummedList extends Shortlist {
+  /** Of each option. */
+  readonly sums: readonly Sums[];
 }
 
-function sumsOf({ terms }: CombineInput, option: number): Sums {
-  const { grid, tokenMs, ttftMs, prefillMs } = terms;
+/** The most that layers from each on can save, and the least they can take. [layers + 1] */
+function bestRests(shortlists: readonly SummedList[]): Sums[] {
+  const rests = [NOTHING];
+  for (const { sums } of shortlists.toReversed()) {
+    const best = sums.reduce((a, b) => ({
+      savedMb: Math.max(a.savedMb, b.savedMb),
+      heldMb: Math.min(a.heldMb, b.heldMb),
+      tokenMs: Math.min(a.tokenMs, b.tokenMs),
+      ttftMs: Math.min(a.ttftMs, b.ttftMs),
+      prefillMs: Math.min(a.prefillMs, b.prefillMs),
+      startMs: Math.min(a.startMs, b.startMs),
+    }));
+    rests.push(add(rests.at(-1) as Sums, best));
+  }
+  return rests.reverse();
+}
+
+function sumsOf({ grid, tokenMs, ttftMs, prefillMs }: OptionTerms, option: number): Sums {
   return {
     savedMb: grid.rowOf(option).savedMb,
     heldMb: grid.heldMb[option] as number,
@@ -112,16 +116,15 @@ function add(a: Sums, b: Sums): Sums {
 
 interface Step {
   readonly states: readonly State[];
-  readonly own: Shortlist;
+  readonly own: SummedList;
   readonly rest: Sums;
 }
 
 /** The best pairs of a state and an option from which the other layers can still keep to the budget. */
 function extend(input: CombineInput, { states, own, rest }: Step): State[] {
   const { budget, relaxed, below, beam } = input;
-  const sums = own.options.map((option) => sumsOf(input, option));
   const pairs = new PairHeap();
-  for (const [i, { reducedCost }] of states.entries()) pairs.push(reducedCost, i, 0);
+  for (let i = 0; i < states.length; i++) pairs.push((states[i] as State).reducedCost, i, 0);
   const extended: State[] = [];
   for (let tries = 0; tries < TRIES * beam.states && pairs.size > 0 && extended.length < beam.states; tries++) {
     const { key: reducedCost, left, right } = pairs.pop();
@@ -130,20 +133,21 @@ function extend(input: CombineInput, { states, own, rest }: Step): State[] {
     if (right + 1 < own.options.length) {
       pairs.push(before.reducedCost + (own.reducedCosts[right + 1] as number), left, right + 1);
     }
-    const total = add(before.sums, sums[right] as Sums);
-    if (!isWithin(add(total, rest), budget)) continue;
+    const total = add(before.sums, own.sums[right] as Sums);
+    if (!isWithin(total, rest, budget)) continue;
     extended.push({ reducedCost, sums: total, option: own.options[right] as number, before });
   }
   return extended;
 }
 
-function isWithin({ savedMb, heldMb, tokenMs, ttftMs, prefillMs, startMs }: Sums, budget: Budget): boolean {
+/** Whether layers so far and the best of the rest keep to the budget. */
+function isWithin(own: Sums, rest: Sums, budget: Budget): boolean {
   return (
-    savedMb >= budget.savedMb &&
-    heldMb <= budget.roomMb &&
-    tokenMs <= budget.tokenMs &&
-    ttftMs <= budget.ttftMs &&
-    prefillMs + startMs <= budget.readyMs
+    own.savedMb + rest.savedMb >= budget.savedMb &&
+    own.heldMb + rest.heldMb <= budget.roomMb &&
+    own.tokenMs + rest.tokenMs <= budget.tokenMs &&
+    own.ttftMs + rest.ttftMs <= budget.ttftMs &&
+    own.prefillMs + rest.prefillMs + Math.max(own.startMs, rest.startMs) <= budget.readyMs
   );
 }
 

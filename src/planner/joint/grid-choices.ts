@@ -3,9 +3,16 @@ import type { GridChoices, OptionGrid } from "./option-grid.ts";
 
 const COARSE_COUNTS = 17;
 const COARSE_SIZES = 6;
+/** Coarse counts to either side of a chosen one that a fine grid keeps. */
+const NEARBY_COUNTS = 4;
+
+export interface CoarseChoices extends GridChoices {
+  /** Whether there are no others. */
+  readonly isComplete: boolean;
+}
 
 /** A few of all choices, or all of them where they are few. */
-export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & { readonly isComplete: boolean } {
+export function coarseChoices({ sizes, specs }: PlanningProblem): CoarseChoices {
   const counts = spread(sizes.experts + 1, COARSE_COUNTS);
   const memories = spread(specs.experts.length, COARSE_SIZES).map((i) => specs.experts[i] as number);
   const replicas = [...new Set([1, Math.min(2, specs.maxReplicas), specs.maxReplicas])];
@@ -21,7 +28,7 @@ export function coarseChoices({ sizes, specs }: PlanningProblem): GridChoices & 
   };
 }
 
-/** What lies between the coarse neighbours of what options of a coarse grid choose; of r also all coarse ones. */
+/** What lies between the coarse neighbours of what options of a coarse grid choose; of r also coarse ones around these. */
 export function fineChoices(
   { sizes, specs }: PlanningProblem,
   coarse: OptionGrid,
@@ -29,12 +36,14 @@ export function fineChoices(
 ): GridChoices {
   const coarseCounts = spread(sizes.experts + 1, COARSE_COUNTS);
   const coarseSizes = spread(specs.experts.length, COARSE_SIZES);
-  const counts = sizes.expertMb.map(() => new Set(coarseCounts));
+  const counts = sizes.expertMb.map(() => new Set([0, sizes.experts]));
   const columns = new Map<number, Set<number>>([[1, new Set()]]);
   for (const option of new Set(options)) {
     const { layer, remote } = coarse.rowOf(option);
     const { memoryMb, replicas } = coarse.columnOf(option);
-    for (const r of around(coarseCounts, remote)) counts[layer]?.add(r);
+    const at = coarseCounts.indexOf(remote);
+    const near = coarseCounts.slice(Math.max(0, at - NEARBY_COUNTS), at + NEARBY_COUNTS + 1);
+    for (const r of [...near, ...around(coarseCounts, remote)]) counts[layer]?.add(r);
     if (remote === 0) continue;
     const sizesOfColumn = columns.get(replicas) ?? new Set();
     for (const i of around(coarseSizes, specs.experts.indexOf(memoryMb))) sizesOfColumn.add(i);
@@ -50,7 +59,7 @@ export function fineChoices(
 }
 
 /** At most so many of 0 … length − 1, with both ends. */
-function spread(length: number, most: number): number[] {
+export function spread(length: number, most: number): number[] {
   if (length <= most) return Array.from({ length }, (_, i) => i);
   return Array.from({ length: most }, (_, i) => Math.round((i * (length - 1)) / (most - 1)));
 }

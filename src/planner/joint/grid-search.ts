@@ -2,10 +2,10 @@ import { splitDevices } from "../evaluate.ts";
 import { isIdleBilled } from "../rates.ts";
 import { type Budget, budgetOf } from "./budget.ts";
 import { type Combination, type CombineInput, combine } from "./combine.ts";
-import { mainFunction } from "./main-function.ts";
+import { type MainFunction, mainFunction } from "./main-function.ts";
 import type { ColumnRange, OptionGrid, PricedColumn } from "./option-grid.ts";
 import { OptionTerms } from "./option-terms.ts";
-import { Relaxation, type Relaxed, type TimePrices } from "./relaxation.ts";
+import { FREE, Relaxation, type Relaxed, type TimePrices } from "./relaxation.ts";
 
 /** A main function and some columns of a grid. */
 export type Pairing = Pick<RelaxedMain, "memoryMb" | "columns">;
@@ -19,9 +19,17 @@ export interface RelaxedMain {
   readonly relaxed: Relaxed;
   /** At prices that keep the limits better, where those are others. */
   readonly kept: Relaxed | null;
+  /** Whether the options of the relaxation do, at the last prices. */
+  readonly keepsLimits: boolean;
+  /** Whether anything may keep the limits: else the bound is above what the dearest options cost. */
+  readonly isWithinReach: boolean;
 }
 
-const FREE: TimePrices = { token: 0, ttft: 0 };
+/** Bounds at prohibitive prices are differences of large numbers. */
+const ROUNDING = 1 + 1e-6;
+
+/** How far combinations are looked for. */
+export type SearchLimits = Pick<CombineInput, "below" | "beam">;
 
 /** Looks for the best options of a grid beside one main function after the other. */
 export class GridSearch {
@@ -37,18 +45,20 @@ export class GridSearch {
     this.#relaxation = new Relaxation(this.#terms);
   }
 
+  /** What nothing beside a main function costs less than, warm. */
+  leastCost(pairing: Pairing): number {
+    return this.#open(pairing).budget.baseCost;
+  }
+
   /**
    * @param below what costs as much is of no interest
    * @returns `null` where what has to stay local does not fit, or costs as much without any experts
    */
   *relax({ memoryMb, columns }: Pairing, below: number): Generator<void, RelaxedMain | null, void> {
-    const { problem } = this.grid;
-    const { profile, prices } = problem;
-    const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
-    const held = isIdleBilled(prices) ? (this.grid.columns[columns.from] as PricedColumn) : null;
-    const budget = budgetOf(problem, main, held);
+    const { main, budget } = this.#open({ memoryMb, columns });
     if (budget.baseCost >= below) return null;
-    yield* this.#terms.fill(main, budget, columns);
+    this.#terms.fill(main, budget, columns);
+    yield;
     const [relaxed, kept = null] = yield* this.#relaxation.solve(budget, {
       columns,
       start: this.#prices,
@@ -57,15 +67,25 @@ export class GridSearch {
     if (relaxed === undefined) return null;
     const { multipliers, tokenMs, ttftMs } = kept ?? relaxed;
     // Where no price keeps the limits, prices grow beyond what is of use elsewhere.
-    if (tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs) this.#prices = multipliers;
-    return { memoryMb, columns, budget, relaxed, kept };
+    const keepsLimits = tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs;
+    if (keepsLimits) this.#prices = multipliers;
+    const isWithinReach = relaxed.bound <= (budget.baseCost + this.#terms.dearest(columns)) * ROUNDING;
+    return { memoryMb, columns, budget, relaxed, kept, keepsLimits, isWithinReach };
+  }
+
+  #open({ memoryMb, columns }: Pairing): { readonly main: MainFunction; readonly budget: Budget } {
+    const { problem } = this.grid;
+    const { profile, prices } = problem;
+    const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
+    const held = isIdleBilled(prices) ? (this.grid.columns[columns.from] as PricedColumn) : null;
+    return { main, budget: budgetOf(problem, main, held) };
   }
 
   /** Of the main function relaxed last. */
   *combine(
     { budget, relaxed }: Pick<RelaxedMain, "budget" | "relaxed">,
-    search: Pick<CombineInput, "below" | "beam">,
+    limits: SearchLimits,
   ): Generator<void, Combination[], void> {
-    return yield* combine({ terms: this.#terms, budget, relaxed, ...search });
+    return yield* combine({ terms: this.#terms, budget, relaxed, ...limits });
   }
 }

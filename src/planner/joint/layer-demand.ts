@@ -1,4 +1,5 @@
-import { addLoads, loadOf, NO_LOAD, type PrefillLoad } from "../layer-time.ts";
+import type { LayerCounts } from "../layer-counts.ts";
+import { loadOf, type PrefillLoad } from "../layer-time.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { RemoteRows } from "../remote-rows.ts";
 import { splitReplicas } from "../replicas.ts";
@@ -14,9 +15,11 @@ export class LayerDemand {
   /** Of each expert, in the order: rows, and the chance of any. */
   readonly #expertRows: Float64Array;
   readonly #expertUsed: Float64Array;
-  /** Of the first r experts, r = 0 … K; and of the others. */
-  readonly #first: readonly PrefillLoad[];
-  readonly #others: readonly PrefillLoad[];
+  /** Those that were asked for. [experts + 1] */
+  readonly #remote: (readonly number[])[] = [];
+  /** Of the first r experts together. [experts + 1] */
+  readonly #rowsBefore: Float64Array;
+  readonly #usedBefore: Float64Array;
 
   /** @throws RangeError if there are no sets of the layer */
   constructor({ sizes, demand, workload }: PlanningProblem, layer: number) {
@@ -27,11 +30,15 @@ export class LayerDemand {
     const share = (expert: number): number => shares[expert] as number;
     this.order = [...shares.keys()].sort((a, b) => share(a) - share(b) || a - b);
     this.#rows = new RemoteRows(sets, this.order, expertsPerToken);
-    const loads = this.order.map((expert) => loadOf(share(expert), workload.promptTokens * expertsPerToken));
-    this.#expertRows = Float64Array.from(loads, ({ rows }) => rows);
-    this.#expertUsed = Float64Array.from(loads, ({ used }) => used);
-    this.#first = sums(loads);
-    this.#others = sums(loads.toReversed()).toReversed();
+    this.#expertRows = new Float64Array(experts);
+    this.#expertUsed = new Float64Array(experts);
+    for (let place = 0; place < experts; place++) {
+      const { rows, used } = loadOf(share(this.order[place] as number), workload.promptTokens * expertsPerToken);
+      this.#expertRows[place] = rows;
+      this.#expertUsed[place] = used;
+    }
+    this.#rowsBefore = sums(this.#expertRows);
+    this.#usedBefore = sums(this.#expertUsed);
   }
 
   /** P(j of a token's rows are remote), j = 0 … k. [k + 1] */
@@ -41,12 +48,22 @@ export class LayerDemand {
 
   /** What prefill leaves to the main function. */
   local(r: number): PrefillLoad {
-    return this.#others[r] as PrefillLoad;
+    const all = this.order.length;
+    return {
+      rows: (this.#rowsBefore[all] as number) - (this.#rowsBefore[r] as number),
+      used: (this.#usedBefore[all] as number) - (this.#usedBefore[r] as number),
+    };
+  }
+
+  /** R_l: the r experts of least utility, ascending. */
+  remote(r: number): readonly number[] {
+    this.#remote[r] ??= this.order.slice(0, r).sort((a, b) => a - b);
+    return this.#remote[r];
   }
 
   /** R_{l,1} … R_{l,z}, as `splitReplicas` says. */
-  replicas(r: number, z: number): number[][] {
-    if (z === 1) return [this.order.slice(0, r)];
+  replicas(r: number, z: number): (readonly number[])[] {
+    if (z === 1) return [this.remote(r)];
     const experts = this.order.slice(0, r).map((expert, i) => ({ expert, load: this.#expertRows[i] as number }));
     return splitReplicas(experts, z);
   }
@@ -54,24 +71,38 @@ export class LayerDemand {
   /** What each of these replicas holds, without naming who is where. */
   replicaLoads(r: number, z: number): ReplicaLoad[] {
     if (z === 1) {
-      const { rows, used } = this.#first[r] as PrefillLoad;
-      return [{ rows, used, experts: r }];
+      return [this.evenLoad(r, 1)];
     }
-    const [rows, used, experts] = [new Float64Array(z), new Float64Array(z), new Int32Array(z)];
-    for (let i = r - 1; i >= 0; i--) {
-      const least = leastLoaded(rows, experts);
-      rows[least] = (rows[least] as number) + (this.#expertRows[i] as number);
-      used[least] = (used[least] as number) + (this.#expertUsed[i] as number);
-      experts[least] = (experts[least] as number) + 1;
+    const replicas = Array.from({ length: z }, () => ({ rows: 0, used: 0, experts: 0 }));
+    for (let place = r - 1; place >= 0; place--) {
+      const least = leastLoaded(replicas);
+      least.rows += this.#expertRows[place] as number;
+      least.used += this.#expertUsed[place] as number;
+      least.experts++;
     }
-    return Array.from(rows, (own, j) => ({ rows: own, used: used[j] as number, experts: experts[j] as number }));
+    return replicas;
   }
 
   /** What each of them would have if all had the same: the fullest of them has no less. */
   evenLoad(r: number, z: number): ReplicaLoad {
-    const { rows, used } = this.#first[r] as PrefillLoad;
-    return { rows: rows / z, used: used / z, experts: Math.ceil(r / z) };
+    return {
+      rows: (this.#rowsBefore[r] as number) / z,
+      used: (this.#usedBefore[r] as number) / z,
+      experts: Math.ceil(r / z),
+    };
   }
+}
+
+/** Of placements whose remote experts are those of least utility, in replicas as `LayerDemand` splits them. */
+export function countsOf(demands: readonly LayerDemand[]): LayerCounts {
+  const of = (layer: number): LayerDemand => demands[layer] as LayerDemand;
+  return {
+    remoteShares: (layer, remote) => of(layer).shares(remote.length),
+    prefillLoads: (layer, own) => ({
+      local: of(layer).local(own?.remote.length ?? 0),
+      remote: own === undefined ? [] : of(layer).replicaLoads(own.remote.length, own.replicas.length),
+    }),
+  };
 }
 
 /** What a replica holds, and prefill gives it. */
@@ -80,18 +111,17 @@ export interface ReplicaLoad extends PrefillLoad {
 }
 
 /** The replica with the fewest rows; of these the one with the fewest experts, then the first. */
-function leastLoaded(rows: Float64Array, experts: Int32Array): number {
-  let least = 0;
-  for (let j = 1; j < rows.length; j++) {
-    const more = (rows[j] as number) - (rows[least] as number);
-    if (more < 0 || (more === 0 && (experts[j] as number) < (experts[least] as number))) least = j;
+function leastLoaded<T extends ReplicaLoad>(replicas: readonly T[]): T {
+  let least = replicas[0] as T;
+  for (const each of replicas) {
+    if (each.rows < least.rows || (each.rows === least.rows && each.experts < least.experts)) least = each;
   }
   return least;
 }
 
-/** Of the first 0, 1, … loads. */
-function sums(loads: readonly PrefillLoad[]): PrefillLoad[] {
-  const all = [NO_LOAD];
-  for (const load of loads) all.push(addLoads(all.at(-1) as PrefillLoad, load));
+/** Of the first 0, 1, … numbers. */
+function sums(numbers: Float64Array): Float64Array {
+  const all = new Float64Array(numbers.length + 1);
+  for (let i = 0; i < numbers.length; i++) all[i + 1] = (all[i] as number) + (numbers[i] as number);
   return all;
 }

@@ -2,10 +2,11 @@ import {
   type ExpertSpeed,
   expertSpeed,
   type LayerHardware,
-  NO_LOAD,
   type PrefillLoad,
-  prefillLayerTime,
+  type ReplicaCalls,
   remoteDecodeTime,
+  remotePrefillTime,
+  toCalls,
 } from "../layer-time.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { expectedBilledMs, type Rate, rateOf } from "../rates.ts";
@@ -154,7 +155,7 @@ export class OptionGrid {
     const { sizes, isCold } = this.problem;
     const { layer } = this.rows[row] as GridRow;
     const expertMb = sizes.expertMb[layer] as number;
-    let own: Replicas = { count: 0, loads: [], mostExperts: 0 };
+    let own: Replicas = { count: 0, loads: [], calls: [], mostExperts: 0 };
     for (let column = 0; column < this.columns.length; column++) {
       const { replicas, memoryMb, hardware, rate } = this.columns[column] as PricedColumn;
       if (replicas > count) continue;
@@ -170,18 +171,20 @@ export class OptionGrid {
 
   #replicasOf(demand: LayerDemand, r: number, z: number): Replicas {
     const loads = this.#isEven ? [demand.evenLoad(r, z)] : demand.replicaLoads(r, z);
-    return { count: z, loads, mostExperts: mostExperts(loads) };
-  }
-
-  #fillPrefill(at: number, { count, loads }: Replicas, hardware: LayerHardware): void {
     const { promptTokens } = this.problem.workload;
-    const { ms, calls, billedMs } = prefillLayerTime({ promptTokens, local: NO_LOAD, remote: loads }, hardware);
-    const each = count / loads.length;
-    this.waitMs[at] = ms;
-    this.#price(at, { calls: each * calls, billedMs: each * billedMs });
+    const { wire } = this.problem.profile;
+    const calls = loads.map((load) => toCalls(load, promptTokens, wire));
+    return { count: z, loads, calls, mostExperts: mostExperts(loads) };
   }
 
-  #price(at: number, { calls, billedMs }: { calls: number; billedMs: number }): void {
+  #fillPrefill(at: number, replicas: Replicas, hardware: LayerHardware): void {
+    const { ms, calls, billedMs } = remotePrefillTime(replicas.calls, hardware);
+    const each = replicas.count / replicas.calls.length;
+    this.waitMs[at] = ms;
+    this.#price(at, each * calls, each * billedMs);
+  }
+
+  #price(at: number, calls: number, billedMs: number): void {
     const columns = this.columns.length;
     const column = at % columns;
     const width = this.problem.sizes.expertsPerToken + 1;
@@ -228,6 +231,7 @@ interface Replicas {
   readonly count: number;
   /** Of each, or one for all. */
   readonly loads: readonly ReplicaLoad[];
+  readonly calls: readonly ReplicaCalls[];
   readonly mostExperts: number;
 }
 

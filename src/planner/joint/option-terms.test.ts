@@ -30,7 +30,7 @@ function tablesOf({ problem, memoryMb, held }: Tables) {
   const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
   const budget = budgetOf(problem, main, held === undefined ? null : grid.columns[held]);
   const terms = new OptionTerms(grid);
-  Array.from(terms.fill(main, budget, { from: 0, end: columns.length }));
+  terms.fill(main, budget, { from: 0, end: columns.length });
   return { grid, terms, main, budget };
 }
 

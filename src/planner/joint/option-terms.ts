@@ -30,18 +30,30 @@ export class OptionTerms {
     this.#localMs = new Float64Array(grid.problem.sizes.expertsPerToken + 2);
   }
 
-  /** Replaces what another main function left, in some columns; layer by layer. */
-  *fill({ local }: MainFunction, budget: Budget, columns: ColumnRange): Generator<void, void, void> {
+  /** Replaces what another main function left, in some columns. */
+  fill({ local }: MainFunction, budget: Budget, columns: ColumnRange): void {
     this.#findSlower(local);
-    const { firstRows, demands } = this.grid;
-    for (const layer of demands.keys()) {
-      const end = firstRows[layer + 1] as number;
-      for (let row = firstRows[layer] as number; row < end; row++) {
-        this.#fillDecode(row, local, columns);
-        this.#fillRow(row, { localMs: this.#prefillMs(row, local), budget, columns });
-      }
-      yield;
+    for (let row = 0; row < this.grid.rows.length; row++) {
+      this.#fillDecode(row, local, columns);
+      this.#fillRow(row, { localMs: this.#prefillMs(row, local), budget, columns });
     }
+  }
+
+  /** What no choice of options costs more than, beside the budget's own cost. */
+  dearest({ from, end }: ColumnRange): number {
+    const { firstRows, demands, columns } = this.grid;
+    let sum = 0;
+    for (const layer of demands.keys()) {
+      let most = 0;
+      for (let row = firstRows[layer] as number; row < (firstRows[layer + 1] as number); row++) {
+        for (let at = row * columns.length + from; at < row * columns.length + end; at++) {
+          const cost = this.cost[at] as number;
+          if (cost > most && cost < Number.POSITIVE_INFINITY) most = cost;
+        }
+      }
+      sum += most;
+    }
+    return sum;
   }
 
   /** Remote rows take longer from some number on, local ones up to there: the more are remote, the fewer are local. */

@@ -26,11 +26,15 @@ export interface Relaxed {
   readonly ttftMs: number;
   /** Each layer's choice. [layers] */
   readonly options: readonly number[];
+  /** The same, or where that leaves every expert local, what they would choose first: a main function may need that. */
+  readonly remoteOptions: readonly number[];
 }
 
 type TimeLimit = "token" | "ttft";
 export type TimePrices = Pick<Multipliers, TimeLimit>;
 
+/** To begin with where nothing is known. */
+export const FREE: TimePrices = { token: 0, ttft: 0 };
 /** A price, in times the price of that time itself, that leaves little but how to keep a limit. */
 const PROHIBITIVE = 1e6;
 const TANGENTS = 8;
@@ -66,6 +70,8 @@ export class Relaxation {
   readonly #slopes: Float64Array;
   /** [rows] */
   readonly #savedMb: Float64Array;
+  /** Of all layers. */
+  readonly #expertsMb: number;
   /** What the hulls are over: MiB saved, or held elsewhere. [rows] */
   #mb: Float64Array;
   #longestStartMs = Number.POSITIVE_INFINITY;
@@ -82,6 +88,10 @@ export class Relaxation {
     this.#slopes = new Float64Array(rows.length);
     this.#savedMb = Float64Array.from(rows, ({ savedMb }) => savedMb);
     this.#mb = this.#savedMb;
+    this.#expertsMb = demands.reduce(
+      (sum, _, layer) => sum + (this.#savedMb[(terms.grid.firstRows[layer + 1] as number) - 1] as number),
+      0,
+    );
   }
 
   /**
@@ -98,8 +108,17 @@ export class Relaxation {
       best = this.#relax(budget, start);
     }
     if (best === null) return [];
-    let last = best;
-    for (let turn = 0; turn < TURNS && best.bound < enough; turn++) {
+    const found = yield* this.#raiseBoth(budget, best);
+    // Prices that are far too high lead to a bound that tells less than no prices do.
+    const leastCost = budget.baseCost - budget.savedPrice * this.#expertsMb;
+    if ((found[0] as Relaxed).bound >= leastCost || isFree(start)) return found;
+    return yield* this.#raiseBoth(budget, this.#relax(budget, FREE) ?? best);
+  }
+
+  /** In turn. */
+  *#raiseBoth(budget: Budget, from: Relaxed): Generator<void, readonly Relaxed[], void> {
+    let [best, last] = [from, from];
+    for (let turn = 0; turn < TURNS && best.bound < this.#enough; turn++) {
       const raised = yield* this.#raise(budget, last, turn % 2 === 0 ? "token" : "ttft");
       if (raised === last && turn > 0) break;
       last = raised;
@@ -267,11 +286,13 @@ export class Relaxation {
     const { memory, room } = multipliers;
     const price = memory - room;
     const neededMb = room > 0 ? budget.roomMb : budget.savedMb;
+    let isAllLocal = true;
     let [bound, tokenMs, ttftMs] = [budget.baseCost + price * neededMb, 0, 0];
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
       const row = this.#rowAt(layer, price);
       const at = this.#options[row] as number;
       options.push(at);
+      isAllLocal &&= row === (terms.grid.firstRows[layer] as number);
       bound += (this.#costs[row] as number) - price * (this.#mb[row] as number);
       tokenMs += terms.tokenMs[at] as number;
       ttftMs += terms.ttftMs[at] as number;
@@ -280,8 +301,17 @@ export class Relaxation {
     if (multipliers.token > 0) bound -= multipliers.token * budget.tokenMs;
     if (multipliers.ttft > 0) bound -= multipliers.ttft * budget.ttftMs;
     const { longestStartMs, columns } = { longestStartMs: this.#longestStartMs, columns: this.#columns };
-    return { multipliers, bound, longestStartMs, columns, tokenMs, ttftMs, options };
+    const remoteOptions = isAllLocal ? this.#optionsAt(price + Math.abs(price) * TOLERANCE) : options;
+    return { multipliers, bound, longestStartMs, columns, tokenMs, ttftMs, options, remoteOptions };
   }
+
+  #optionsAt(price: number): number[] {
+    return Array.from(this.#hullSizes, (_, layer) => this.#options[this.#rowAt(layer, price)] as number);
+  }
+}
+
+function isFree({ token, ttft }: TimePrices): boolean {
+  return token === 0 && ttft === 0;
 }
 
 /** Where the sum of all layers' hulls has an edge of some price's slope. */

@@ -45,8 +45,12 @@ export function shortlist({ terms, relaxed }: ShortlistInput, layer: number, siz
 function rowsAround({ columns, firstRows }: OptionGrid, layer: number, option: number): number[] {
   const [first, end] = [firstRows[layer] as number, firstRows[layer + 1] as number];
   const own = Math.floor(option / columns.length);
-  const rows = Array.from({ length: end - first }, (_, i) => first + i);
-  return rows.sort((a, b) => Math.abs(a - own) - Math.abs(b - own));
+  const rows = [own];
+  for (let away = 1; rows.length < end - first; away++) {
+    if (own - away >= first) rows.push(own - away);
+    if (own + away < end) rows.push(own + away);
+  }
+  return rows;
 }
 
 /** Keeps the values with the smallest keys, ascending; of equal ones the first. */

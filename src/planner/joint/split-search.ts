@@ -5,22 +5,17 @@ import { mainNeedMb } from "../memory-needs.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { isIdleBilled } from "../rates.ts";
 import { smallestSpec } from "../specs.ts";
+import { boundMains, COARSENESS, columnRanges } from "./bound-mains.ts";
 import { decideSplit } from "./decide-split.ts";
-import { coarseChoices, fineChoices } from "./grid-choices.ts";
-import { GridSearch, type Pairing, type RelaxedMain } from "./grid-search.ts";
+import { type CoarseChoices, coarseChoices, fineChoices } from "./grid-choices.ts";
+import { GridSearch, type Pairing, type RelaxedMain, type SearchLimits } from "./grid-search.ts";
 import { LayerDemand } from "./layer-demand.ts";
 import { type Column, type ColumnRange, type GridChoices, OptionGrid } from "./option-grid.ts";
+import { resizeFunctions } from "./resize-functions.ts";
 import { uniformStarts } from "./uniform-starts.ts";
 
-/** Main functions that are bounded at first; the most that are searched, in a coarse grid's stead or in one of everything. */
-const COARSE_MAINS = 6;
-const SEARCHED_MAINS = { finely: 4, atOnce: 12 };
-/** Around how many of the best main functions the others are bounded. */
-const REFINED_MAINS = 2;
-/** Further apart than that, around the best one alone. */
-const FINE_STEP = 3;
-/** Finer choices than a coarse grid's cost less than its bounds by less than that. */
-const COARSENESS = 1.05;
+/** How many are searched in one turn, in a coarse grid's stead or in one of everything; the most turns. */
+const SEARCHED_MAINS = { finely: 4, atOnce: 12, turns: 12 };
 /** Relaxations that are taken as they are, and what these have to promise: a thousandth. */
 const ROUNDED_MAINS = 8;
 const WORTHWHILE = 0.999;
@@ -32,6 +27,8 @@ const BEAM_STATES = { most: 512, least: 64, ofAllLayers: 2048 };
  * and out of reach of the objectives.
  */
 const FINALISTS = 4;
+/** Out of reach only memory rules combinations out: the best few come from few. */
+const MISSING_STATES = 4 * FINALISTS;
 const UNLIMITED = {
   tokenMs: Number.POSITIVE_INFINITY,
   ttftMs: Number.POSITIVE_INFINITY,
@@ -55,19 +52,72 @@ export function* searchSplit(problem: PlanningProblem, below: number): Generator
     demands.push(new LayerDemand(problem, layer));
     yield;
   }
-  const { isComplete, ...choices } = coarseChoices(problem);
+  const choices = coarseChoices(problem);
+  const first = yield* searchFrom(problem, demands, { choices, below });
+  if (!isMisled(first, choices)) return first.decision;
+  const second = yield* searchFrom(problem, demands, { choices: { ...choices, isEven: false }, below });
+  return cheapestOf([first.decision, second.decision]);
+}
+
+interface Searched {
+  readonly decision: Decision | null;
+  /** The least of all bounds; `null` if nothing fits, or is cheap enough. */
+  readonly bound: number | null;
+}
+
+interface SearchFrom {
+  readonly choices: CoarseChoices;
+  readonly below: number;
+}
+
+/** Whether even replicas promised what real ones do not keep, which may hold more experts than there is room for. */
+function isMisled({ decision, bound }: Searched, { isEven }: CoarseChoices): boolean {
+  if (!isEven || bound === null || decision?.feasible === false) return false;
+  return decision === null || decision.evaluation.cost > COARSENESS * bound;
+}
+
+function* searchFrom(
+  problem: PlanningProblem,
+  demands: readonly LayerDemand[],
+  { choices: { isComplete, ...choices }, below }: SearchFrom,
+): Generator<void, Searched, void> {
   const coarse = yield* searchOf(problem, demands, choices);
   const mains = (yield* boundMains(coarse, below)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
-  if (mains.length === 0) return null;
-  const promising = mains.slice(0, isComplete ? SEARCHED_MAINS.atOnce : SEARCHED_MAINS.finely);
-  const searched = isComplete ? yield* searchMains(coarse, promising) : yield* searchFinely(coarse.grid, promising);
+  const bound = mains[0]?.relaxed.bound ?? null;
+  if (bound === null) return { decision: null, bound };
+  const searched = yield* searchInTurn(coarse, mains, isComplete);
   // Warm, nothing of the grid costs less than the bound of its main function. Cold, sharing functions may.
   const best = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
   const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * best);
-  if (open.length === 0) return searched;
-  const found = [searched, yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)].filter(
-    (decision) => decision !== null,
-  );
+  const others = open.length === 0 ? [] : [yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)];
+  const decision = cheapestOf([searched, ...others]);
+  const isEachAlone = !problem.isCold && !isIdleBilled(problem.prices);
+  if (decision === null || isEachAlone) return { decision, bound };
+  return { decision: yield* resizeFunctions(coarse.grid, decision), bound };
+}
+
+/** The best few main functions, and the next few as long as what was found misses the objectives and these may not. */
+function* searchInTurn(
+  coarse: GridSearch,
+  mains: readonly RelaxedMain[],
+  isComplete: boolean,
+): Generator<void, Decision | null, void> {
+  const atOnce = isComplete ? SEARCHED_MAINS.atOnce : SEARCHED_MAINS.finely;
+  const others = mains.slice(atOnce).filter(({ isWithinReach }) => isWithinReach);
+  const likely = others.filter(({ keepsLimits }) => keepsLimits);
+  const inTurn = [...mains.slice(0, atOnce), ...likely, ...others.filter(({ keepsLimits }) => !keepsLimits)];
+  let best: Decision | null = null;
+  for (let turn = 0; turn < SEARCHED_MAINS.turns && best?.feasible !== true; turn++) {
+    const promising = inTurn.slice(turn * atOnce, (turn + 1) * atOnce);
+    if (promising.length === 0) break;
+    const found = isComplete ? yield* searchMains(coarse, promising) : yield* searchFinely(coarse.grid, promising);
+    best = cheapestOf([best, found]);
+  }
+  return best;
+}
+
+function cheapestOf(decisions: readonly (Decision | null)[]): Decision | null {
+  const found = decisions.filter((decision) => decision !== null);
   return found.length === 0 ? null : chooseCheapest(found);
 }
 
@@ -80,14 +130,14 @@ function* roundRelaxed({ grid }: GridSearch, mains: readonly RelaxedMain[]): Gen
   const all = mains.flatMap(({ relaxed, kept }) => (kept === null ? [relaxed] : [relaxed, kept]));
   // Main functions of about the same memory often have the same options.
   const distinct = new Map(all.map(({ options }) => [options.join(), options])).values();
-  const decisions: Decision[] = [];
+  const decisions: (Decision | null)[] = [];
   for (const options of distinct) {
     const remote = options.map((option) => grid.rowOf(option).remote);
     const memoryMb = smallestSpec(specs.main, mainNeedMb(sizes, splitDevices(profile), remote));
     const decision: Decision | null = memoryMb === null ? null : yield* decideSplit(grid, memoryMb, [{ options }]);
-    if (decision !== null) decisions.push(decision);
+    decisions.push(decision);
   }
-  return decisions.length === 0 ? null : chooseCheapest(decisions);
+  return cheapestOf(decisions);
 }
 
 function* searchOf(problem: PlanningProblem, demands: readonly LayerDemand[], choices: GridChoices) {
@@ -99,87 +149,12 @@ function* searchOf(problem: PlanningProblem, demands: readonly LayerDemand[], ch
   return new GridSearch(grid);
 }
 
-/** What is searched together: all columns; where held functions cost something, these are alike, so each on its own. */
-function columnRanges({ problem, columns }: OptionGrid): ColumnRange[] {
-  if (!isIdleBilled(problem.prices)) return [{ from: 0, end: columns.length }];
-  return columns.map((_, from) => ({ from, end: from + 1 }));
-}
-
-/** A main function's place among the sizes. */
-interface Place {
-  readonly index: number;
-  readonly columns: ColumnRange;
-}
-
-interface BoundMain extends Place {
-  readonly main: RelaxedMain;
-}
-
-/**
- * Bounds of main functions' costs, coarse to fine around the least, unless that is least among its neighbours: ascending.
- * Those well above the least are left out.
- */
-function* boundMains(search: GridSearch, below: number): Generator<void, RelaxedMain[], void> {
-  const sizes = search.grid.problem.specs.main;
-  const bounds = new MainBounds(search, below);
-  let step = Math.ceil(sizes.length / COARSE_MAINS);
-  const isCoarse = (index: number): boolean => index === 0 || (sizes.length - 1 - index) % step === 0;
-  const coarse = [...sizes.keys()].filter(isCoarse);
-  yield* bounds.add(columnRanges(search.grid).flatMap((columns) => coarse.map((index) => ({ index, columns }))));
-  const least = bounds.ascending[0];
-  yield* bounds.add(bounds.around(1, 1));
-  while (step > 1 && bounds.ascending[0] !== least) {
-    step = Math.ceil(step / 2);
-    yield* bounds.add(bounds.around(step > FINE_STEP ? 1 : REFINED_MAINS, step));
-  }
-  return bounds.ascending.map(({ main }) => main);
-}
-
-class MainBounds {
-  readonly ascending: BoundMain[] = [];
-  readonly #search: GridSearch;
-  readonly #below: number;
-  readonly #seen = new Map<ColumnRange, Set<number>>();
-
-  constructor(search: GridSearch, below: number) {
-    this.#search = search;
-    this.#below = below;
-  }
-
-  /** Those that were not looked at yet. */
-  *add(places: readonly Place[]): Generator<void, void, void> {
-    const sizes = this.#search.grid.problem.specs.main;
-    for (const { index, columns } of places) {
-      const seen = this.#seen.get(columns) ?? new Set();
-      this.#seen.set(columns, seen);
-      const memoryMb = sizes[index];
-      if (memoryMb === undefined || seen.has(index)) continue;
-      seen.add(index);
-      const main = yield* this.#search.relax({ memoryMb, columns }, this.#ofInterest);
-      if (main === null) continue;
-      this.ascending.push({ index, columns, main });
-      this.ascending.sort((a, b) => a.main.relaxed.bound - b.main.relaxed.bound || a.index - b.index);
-    }
-  }
-
-  /** Some sizes more and less than the best ones. */
-  around(count: number, step: number): Place[] {
-    return this.ascending
-      .slice(0, count)
-      .flatMap(({ index, columns }) => [index - step, index + step].map((i) => ({ index: i, columns })));
-  }
-
-  /** Cold, bounds do not know that layers may share a function's start. */
-  get #ofInterest(): number {
-    if (this.#search.grid.problem.isCold) return Number.POSITIVE_INFINITY;
-    return COARSENESS * Math.min(this.#below, this.ascending[0]?.main.relaxed.bound ?? this.#below);
-  }
-}
-
 /** Beside more choices around the best ones of a coarse grid. */
 function* searchFinely(coarse: OptionGrid, mains: readonly RelaxedMain[]): Generator<void, Decision | null, void> {
   const { problem, demands } = coarse;
-  const options = mains.flatMap(({ relaxed, kept }) => [...relaxed.options, ...(kept?.options ?? [])]);
+  const options = mains
+    .flatMap(({ relaxed, kept }) => (kept === null ? [relaxed] : [relaxed, kept]))
+    .flatMap(({ remoteOptions }) => remoteOptions);
   const choices = fineChoices(problem, coarse, options);
   const firsts = [...new Set(mains.map(({ columns }) => columns.from))];
   const columns = isIdleBilled(problem.prices) ? firsts.map((at) => coarse.columns[at] as Column) : choices.columns;
@@ -220,14 +195,21 @@ function* searchMain(
   const beam = { options: BEAM_OPTIONS, states };
   const isFound = best?.feasible === true;
   const below = isFound ? best.evaluation.cost : Number.POSITIVE_INFINITY;
-  let within = yield* search.combine(main, { below, beam });
-  if (within.length === 0 && main.kept !== null) {
-    within = yield* search.combine({ ...main, relaxed: main.kept }, { below, beam });
-  }
+  const within = main.isWithinReach ? yield* combineWithin(search, main, { below, beam }) : [];
   if (within.length > 0 || isFound) {
     const isExact = !isCold && !isIdleBilled(prices);
     return yield* decideSplit(search.grid, main.memoryMb, within.slice(0, isExact ? 1 : FINALISTS));
   }
-  const missing = yield* search.combine({ ...main, budget: { ...main.budget, ...UNLIMITED } }, { below, beam });
+  const missing = yield* search.combine(
+    { ...main, budget: { ...main.budget, ...UNLIMITED } },
+    { below, beam: { ...beam, states: MISSING_STATES } },
+  );
   return yield* decideSplit(search.grid, main.memoryMb, missing.slice(0, FINALISTS));
+}
+
+/** From the prices of the best bound; where that leads to nothing, from those that keep the limits better. */
+function* combineWithin(search: GridSearch, main: RelaxedMain, within: SearchLimits) {
+  const combinations = yield* search.combine(main, within);
+  if (combinations.length > 0 || main.kept === null) return combinations;
+  return yield* search.combine({ ...main, relaxed: main.kept }, within);
 }

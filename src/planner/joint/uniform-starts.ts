@@ -6,7 +6,7 @@ import { packLayers } from "../pack-layers.ts";
 import type { Plan } from "../plan.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { smallestSpec } from "../specs.ts";
-import type { LayerDemand } from "./layer-demand.ts";
+import { countsOf, type LayerDemand } from "./layer-demand.ts";
 
 const RATIOS = [1, 0.9, 0.75, 0.5, 0.25];
 /** Expert functions of so many times the memory that their experts need: more processors. */
@@ -18,15 +18,14 @@ export function* uniformStarts(
   demands: readonly LayerDemand[],
 ): Generator<void, Decision | null, void> {
   const devices = splitDevices(problem.profile);
-  const shares = (layer: number, remote: readonly number[]): Float64Array =>
-    (demands[layer] as LayerDemand).shares(remote.length);
+  const counts = countsOf(demands);
   const decisions: Decision[] = [];
   for (const ratio of RATIOS) {
     for (const room of ROOM) {
       const plan = uniformPlan(problem, demands, { count: Math.round(ratio * problem.sizes.experts), room });
       if (plan === null) continue;
       const placement = { plan, devices };
-      const evaluation = evaluate(problem, placement, shares);
+      const evaluation = evaluate(problem, placement, counts);
       decisions.push({ placement, evaluation, feasible: evaluation.violations.length === 0 });
       yield;
     }
@@ -51,8 +50,8 @@ function uniformPlan(
     ),
   );
   if (count === 0 || expertsMb === null || mainMb === null) return null;
-  const layers = demands.map(({ order }, layer) => {
-    const remote = order.slice(0, count).sort((a, b) => a - b);
+  const layers = demands.map((demand, layer) => {
+    const remote = demand.remote(count);
     return { layer, remote, function: `experts-${layer}`, memoryMb: expertsMb, replicas: [remote] };
   });
   return packLayers({ specMain: { memoryMb: mainMb }, layers }, sizes);

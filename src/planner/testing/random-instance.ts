@@ -45,6 +45,18 @@ export function randomInstance(seed: number, { isCold }: { readonly isCold: bool
   };
 }
 
+/** The same with so many sizes of functions that a planner looks at some of them first. */
+export function withManySizes(problem: PlanningProblem, seed: number): PlanningProblem {
+  const random = createRandom(SIZE_SEEDS + seed);
+  const withMore = (sizes: readonly number[]): number[] => {
+    const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
+    const more = Array.from({ length: MORE_SIZES }, () => Math.round(least + random() * (most - least)));
+    return [...new Set([...sizes, ...more])].sort((a, b) => a - b);
+  };
+  const { main, experts } = problem.specs;
+  return { ...problem, specs: { ...problem.specs, main: withMore(main), experts: withMore(experts) } };
+}
+
 /** The same where idle time costs so many times what busy time does. */
 export function withIdlePrices({ prices, ...problem }: PlanningProblem, share: number): PlanningProblem {
   const { perGbSecond, perVcpuSecond, perGpuGbSecond } = prices.busy;
@@ -57,6 +69,8 @@ export function withIdlePrices({ prices, ...problem }: PlanningProblem, share: n
 }
 
 const CONTENTION_SEEDS = 1_000_000;
+const SIZE_SEEDS = 2_000_000;
+const MORE_SIZES = 10;
 
 /** None in every other one. */
 function randomContention(random: () => number): Contention {
