@@ -3,7 +3,7 @@ import type { Evaluation } from "../src/planner/evaluation.ts";
 import { exact } from "../src/planner/exact.ts";
 import { mainNeedMb } from "../src/planner/memory-needs.ts";
 import { type Planner, planNow } from "../src/planner/planner.ts";
-import type { PlanningProblem, Specs } from "../src/planner/problem.ts";
+import type { ModelSizes, PlanningProblem, Specs } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
 import { type ModelShape, specsOf } from "../src/profile/modelled/model-shape.ts";
 import { planningProblems, SETTINGS, sizesOf, syntheticDemands } from "./plan-problems.ts";
@@ -85,22 +85,28 @@ function reducedProblem(shape: ModelShape, random: () => number): PlanningProble
     // The head keeps its share of the non-expert modules.
     vocabulary: Math.ceil((shape.vocabulary * layers) / shape.layers),
   };
+  // Where everything is light, calls cost more than any memory that they save, and nothing is ever split.
+  const weight = ((shape.layers * shape.experts) / (layers * experts)) ** random();
   const setting = SETTINGS[whole(0, SETTINGS.length - 1)] ?? SETTINGS[0];
   const slack = SLACKS[whole(0, SLACKS.length - 1)] ?? null;
   const [problem] = planningProblems({
     shape: small,
     setting,
     slack,
-    specs: reducedSpecs(shape, small),
+    specs: reducedSpecs(shape, weigh(sizesOf(small), weight)),
     demands: syntheticDemands(small, { count: 1, seed: whole(0, 2 ** 20) }),
   });
   if (problem === undefined) throw new RangeError("no problem");
-  return problem;
+  return { ...problem, sizes: weigh(problem.sizes, weight) };
+}
+
+/** With experts so many times as heavy, for the same work: one stands for several, up to all of the shape. */
+function weigh(sizes: ModelSizes, weight: number): ModelSizes {
+  return { ...sizes, expertMb: sizes.expertMb.map((mb) => mb * weight) };
 }
 
 /** Main functions from what hardly anything needs to more than all does; some of the shape's sizes for experts. */
-function reducedSpecs(shape: ModelShape, small: ModelShape): Specs {
-  const sizes = sizesOf(small);
+function reducedSpecs(shape: ModelShape, sizes: ModelSizes): Specs {
   const least = mainNeedMb(
     sizes,
     "mix",
