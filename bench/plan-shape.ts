@@ -1,6 +1,7 @@
 import { median, quantile, type Spread, spread } from "../src/core/stats.ts";
+import { PRACTICE_PLANS } from "../src/gateway/request-planning.ts";
 import { planNow } from "../src/planner/planner.ts";
-import type { Demand } from "../src/planner/problem.ts";
+import type { PlanningProblem } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
 import { type ModelShape, specsOf } from "../src/profile/modelled/model-shape.ts";
 import type { PlanCase } from "./plan-checks.ts";
@@ -80,21 +81,21 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
 function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions): PlanCase[] {
   onProgress(`${shape.name}: prompts`);
   const demands = syntheticDemands(shape, { count: prompts, seed });
-  warmUp(shape, demands);
+  const unlike = syntheticDemands(shape, { count: 1, seed: seed + 1 });
   return SETTINGS.flatMap((setting) =>
     SLACKS.map((slack) => {
       onProgress(`${shape.name}: ${setting.prices}, objectives × ${slack}`);
-      const problems = planningProblems({ shape, setting, specs: specsOf(shape), slack, demands });
-      return { setting, slack, ...comparePlanners(problems, CLOCKS) };
+      const options = { shape, setting, specs: specsOf(shape), slack };
+      practise(planningProblems({ ...options, demands: unlike }));
+      return { setting, slack, ...comparePlanners(planningProblems({ ...options, demands }), CLOCKS) };
     }),
   );
 }
 
-/** A gateway has planned before. */
-function warmUp(shape: ModelShape, demands: readonly Demand[]): void {
-  for (const setting of SETTINGS) {
-    const options = { shape, setting, specs: specsOf(shape), slack: HEADLINE_SLACK };
-    for (const problem of planningProblems({ ...options, demands: demands.slice(0, 1) })) planNow(remoe, problem);
+/** As a gateway does beside the start of its first functions. */
+function practise(problems: readonly PlanningProblem[]): void {
+  for (const problem of problems) {
+    for (let plan = 0; plan < PRACTICE_PLANS; plan++) planNow(remoe, problem);
   }
 }
 

@@ -41,7 +41,7 @@ export interface RequestPlanningOptions {
 const FRESH_USES = 100;
 const FRESH_USES_IF_MISSING = 10;
 /** Plans made beside the first start for nothing but the compiler; after about so many they take what they will. */
-const PRACTICE_PLANS = 5;
+export const PRACTICE_PLANS = 5;
 /** Relative change of what tokens are taken to need. */
 const NOTICEABLE = 0.2;
 

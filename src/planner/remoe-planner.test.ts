@@ -188,6 +188,7 @@ describe("Remoe's planner", () => {
         const gap = gapOf({ ...free, slo: sloAround(free, seed) }, seed);
         if (gap !== null) gaps.push(gap);
       }
+      expect(Math.max(...gaps)).toBeLessThan(0.05);
       expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(0);
     }
   });

@@ -16,8 +16,7 @@ export const remoe: Planner = {
     const costs = decisions.map((decision) =>
       decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY,
     );
-    // Cold, bounds do not know that layers may share a function's start.
-    decisions.push(yield* searchSplit(problem, problem.isCold ? Number.POSITIVE_INFINITY : Math.min(...costs)));
+    decisions.push(yield* searchSplit(problem, Math.min(...costs)));
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);
   },

@@ -126,9 +126,7 @@ class MainBounds {
       .flatMap(({ index, columns }) => [index - step, index + step].map((i) => ({ index: i, columns })));
   }
 
-  /** Cold, bounds do not know that layers may share a function's start. */
   get #ofInterest(): number {
-    if (this.#search.grid.problem.isCold) return Number.POSITIVE_INFINITY;
     return COARSENESS * Math.min(this.#below, this.ascending[0]?.main.relaxed.bound ?? this.#below);
   }
 }

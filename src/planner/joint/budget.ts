@@ -13,6 +13,8 @@ import type { PricedColumn } from "./option-grid.ts";
 export interface Budget {
   /** C^loc without routed experts. */
   readonly baseCost: number;
+  /** What nothing beside the main function costs less than. */
+  readonly leastCost: number;
   /** What a millisecond of a token's, and of prefill's, experts costs. */
   readonly tokenPrice: number;
   readonly prefillPrice: number;
@@ -65,14 +67,17 @@ export function budgetOf(problem: PlanningProblem, main: MainFunction, column: P
   const most = (limitMs: number | null, factor: number): number =>
     limitMs === null ? Number.POSITIVE_INFINITY : (SLACK * limitMs) / factor;
   const readyMs = most(slo.ttftMs, margin.split.ttft) - profile.overhead.gatewayMs - main.prefillMs;
+  const baseCost =
+    (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs +
+    main.rate.perCall +
+    hold.perMs * baseMs;
+  const savedPrice = isStartBilled ? start.perMb * main.rate.perMs : 0;
   return {
-    baseCost:
-      (billedMs(baseMs) + (isStartBilled ? billedMs(startMs) : 0)) * main.rate.perMs +
-      main.rate.perCall +
-      hold.perMs * baseMs,
+    baseCost,
+    leastCost: baseCost - savedPrice * expertsMb,
     tokenPrice: workload.outputTokens * (main.rate.perMs + hold.perMs),
     prefillPrice: main.rate.perMs + hold.perMs,
-    savedPrice: isStartBilled ? start.perMb * main.rate.perMs : 0,
+    savedPrice,
     savedMb,
     roomMb: hold.roomMb,
     tokenMs: most(workload.outputTokens === 0 ? null : slo.tpotMs, margin.split.tpot) - main.tokenMs,

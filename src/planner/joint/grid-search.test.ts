@@ -5,12 +5,11 @@ import { planNow } from "../planner.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { randomInstance } from "../testing/random-instance.ts";
 import { GridSearch, type RelaxedMain } from "./grid-search.ts";
-import { LayerDemand } from "./layer-demand.ts";
-import { OptionGrid } from "./option-grid.ts";
+import { fullGrid } from "./testing/full-grid.ts";
 
 /** Without a device, and with one main function that is too small for every expert. */
-function splitProblem(seed: number): PlanningProblem {
-  const { profile, specs, ...problem } = randomInstance(seed, { isCold: false });
+function splitProblem(seed: number, isCold = false): PlanningProblem {
+  const { profile, specs, ...problem } = randomInstance(seed, { isCold });
   const largest = specs.main.filter((mb) => mb < mainNeedMb(problem.sizes, "cpu", [])).slice(-1);
   return { ...problem, profile: { ...profile, mix: null, gpu: null }, specs: { ...specs, main: largest } };
 }
@@ -24,20 +23,35 @@ function withSlo(problem: PlanningProblem, share: number): PlanningProblem | nul
 
 /** Of a grid of every option. */
 function relax(problem: PlanningProblem): RelaxedMain | null {
-  const demands = problem.sizes.expertMb.map((_, layer) => new LayerDemand(problem, layer));
-  const replicas = Array.from({ length: problem.specs.maxReplicas }, (_, i) => i + 1);
-  const columns = replicas.flatMap((z) => problem.specs.experts.map((mb) => ({ memoryMb: mb, replicas: z })));
-  const all = Array.from({ length: problem.sizes.experts + 1 }, (_, r) => r);
-  const grid = new OptionGrid(problem, demands, { counts: demands.map(() => all), columns, isEven: false });
-  for (const layer of demands.keys()) grid.fillLayer(layer);
+  const grid = fullGrid(problem);
   const search = new GridSearch(grid);
   const [memoryMb = 0] = problem.specs.main;
-  const steps = search.relax({ memoryMb, columns: { from: 0, end: columns.length } }, Number.POSITIVE_INFINITY);
+  const steps = search.relax({ memoryMb, columns: { from: 0, end: grid.columns.length } }, Number.POSITIVE_INFINITY);
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;
   }
 }
+
+describe("the bound of a main function", () => {
+  it.each([
+    ["warm", 150],
+    ["cold", 60],
+  ])("is no more than what the cheapest plan beside it costs, %s", (state, instances) => {
+    let compared = 0;
+    for (let seed = 0; seed < instances; seed++) {
+      const free = splitProblem(seed, state === "cold");
+      if (state === "cold" && free.sizes.layers * free.sizes.experts > 12) continue;
+      const problem = withSlo(free, [1.5, 1.02, 0.98][seed % 3] as number);
+      const best = problem === null ? null : planNow(exact, problem);
+      if (problem === null || best?.feasible !== true) continue;
+      const bound = relax(problem)?.relaxed.bound ?? Number.POSITIVE_INFINITY;
+      expect(bound, `instance ${seed}`).toBeLessThanOrEqual(best.evaluation.cost * (1 + 1e-9));
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(10);
+  });
+});
 
 describe("what is called out of reach", () => {
   it("has no plan that meets the objectives", () => {

@@ -5,7 +5,9 @@ import { type Combination, type CombineInput, combine } from "./combine.ts";
 import { type MainFunction, mainFunction } from "./main-function.ts";
 import type { ColumnRange, OptionGrid, PricedColumn } from "./option-grid.ts";
 import { OptionTerms } from "./option-terms.ts";
-import { FREE, Relaxation, type Relaxed, type TimePrices } from "./relaxation.ts";
+import { FREE, raiseBound } from "./raise-bound.ts";
+import { Relaxation, type Relaxed } from "./relaxation.ts";
+import type { TimePrices } from "./tangent-planes.ts";
 
 /** A main function and some columns of a grid. */
 export type Pairing = Pick<RelaxedMain, "memoryMb" | "columns">;
@@ -35,19 +37,17 @@ export type SearchLimits = Pick<CombineInput, "below" | "beam">;
 export class GridSearch {
   readonly grid: OptionGrid;
   readonly #terms: OptionTerms;
-  readonly #relaxation: Relaxation;
   /** Of the main function that kept the limits last: the next one's are alike. */
   #prices: TimePrices = FREE;
 
   constructor(grid: OptionGrid) {
     this.grid = grid;
     this.#terms = new OptionTerms(grid);
-    this.#relaxation = new Relaxation(this.#terms);
   }
 
-  /** What nothing beside a main function costs less than, warm. */
+  /** What nothing beside a main function costs less than. */
   leastCost(pairing: Pairing): number {
-    return this.#open(pairing).budget.baseCost;
+    return this.#open(pairing).budget.leastCost;
   }
 
   /**
@@ -56,20 +56,17 @@ export class GridSearch {
    */
   *relax({ memoryMb, columns }: Pairing, below: number): Generator<void, RelaxedMain | null, void> {
     const { main, budget } = this.#open({ memoryMb, columns });
-    if (budget.baseCost >= below) return null;
+    if (budget.leastCost >= below) return null;
     this.#terms.fill(main, budget, columns);
     yield;
-    const [relaxed, kept = null] = yield* this.#relaxation.solve(budget, {
-      columns,
-      start: this.#prices,
-      enough: below,
-    });
+    const relaxation = new Relaxation(this.#terms, budget, columns);
+    const [relaxed, kept = null] = yield* raiseBound(relaxation, budget, { start: this.#prices, enough: below });
     if (relaxed === undefined) return null;
-    const { multipliers, tokenMs, ttftMs } = kept ?? relaxed;
-    // Where no price keeps the limits, prices grow beyond what is of use elsewhere.
+    const { tokenMs, ttftMs } = kept ?? relaxed;
     const keepsLimits = tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs;
-    if (keepsLimits) this.#prices = multipliers;
     const isWithinReach = relaxed.bound <= (budget.baseCost + this.#terms.dearest(columns)) * ROUNDING;
+    // Where no price keeps the limits, prices grow beyond what is of use elsewhere.
+    if (isWithinReach) this.#prices = relaxed.multipliers;
     return { memoryMb, columns, budget, relaxed, kept, keepsLimits, isWithinReach };
   }
 

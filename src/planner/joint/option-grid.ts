@@ -69,7 +69,7 @@ export class OptionGrid {
   readonly decodeMs: Float64Array;
   /** What decode waits for j rows and more, times how often it does: Σ_{i ≥ j} P(i) decodeMs(i). [rows × k + 1 × columns] */
   readonly awaitedMs: Float64Array;
-  /** Of the expert function: prefill, decode and, where they are billed, starts; beyond what it costs idle. [rows × columns] */
+  /** Of the expert function: prefill, decode and, where they are billed, its share of starts; beyond what it costs idle. [rows × columns] */
   readonly cost: Float64Array;
   /** Of its calls. [rows × columns] */
   readonly billedMs: Float64Array;
@@ -157,15 +157,16 @@ export class OptionGrid {
     const expertMb = sizes.expertMb[layer] as number;
     let own: Replicas = { count: 0, loads: [], calls: [], mostExperts: 0 };
     for (let column = 0; column < this.columns.length; column++) {
-      const { replicas, memoryMb, hardware, rate } = this.columns[column] as PricedColumn;
+      const priced = this.columns[column] as PricedColumn;
+      const { replicas, memoryMb } = priced;
       if (replicas > count) continue;
       if (replicas !== own.count) own = this.#replicasOf(demand, count, replicas);
       const mostMb = expertMb * own.mostExperts;
       if (sizes.expertsBaseMb + mostMb > memoryMb) continue;
       const at = row * this.columns.length + column;
       this.heldMb[at] = replicas * mostMb;
-      this.#fillPrefill(at, own, hardware);
-      if (isCold) this.#addStarts(at, weightsOf(own, expertMb), rate);
+      this.#fillPrefill(at, own, priced.hardware);
+      if (isCold) this.#addStarts(at, weightsOf(own, expertMb), priced);
     }
   }
 
@@ -202,15 +203,21 @@ export class OptionGrid {
     this.cost[at] = allMs * (perMs - idlePerMs) + (calls + outputTokens * decodeCalls) * perCall;
   }
 
-  #addStarts(at: number, weightsMb: readonly number[], rate: Rate): void {
-    const { profile, prices } = this.problem;
+  /**
+   * Layers may share functions as far as there is room: a start costs each as much of a full function's as it takes up.
+   * What it takes is as if each layer had its own.
+   */
+  #addStarts(at: number, weightsMb: readonly number[], { memoryMb, rate }: PricedColumn): void {
+    const { profile, prices, sizes } = this.problem;
     const { fixedMs, perMb } = profile.coldStart.experts;
+    const roomMb = memoryMb - sizes.expertsBaseMb;
+    const fullCost = expectedBilledMs(fixedMs + roomMb * perMb, prices.rounding) * rate.perMs;
     for (const weightMb of weightsMb) {
       const ms = fixedMs + weightMb * perMb;
       this.startMs[at] = (this.startMs[at] as number) + ms;
       this.longestStartMs[at] = Math.max(this.longestStartMs[at] as number, ms);
       if (prices.coldStart === "free") continue;
-      this.cost[at] = (this.cost[at] as number) + expectedBilledMs(ms, prices.rounding) * rate.perMs;
+      this.cost[at] = (this.cost[at] as number) + (weightMb / roomMb) * fullCost;
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Budget } from "./budget.ts";
 import type { ColumnRange } from "./option-grid.ts";
 import type { OptionTerms } from "./option-terms.ts";
+import type { TimePrices } from "./tangent-planes.ts";
 
 /**
  * What exceeding a limit costs: a millisecond of a token, a millisecond until the first token, a MiB not saved, a MiB too
@@ -24,39 +25,22 @@ export interface Relaxed {
   /** In the budget's terms. */
   readonly tokenMs: number;
   readonly ttftMs: number;
+  /** How the bound rises with the prices of time. */
+  readonly slope: TimePrices;
   /** Each layer's choice. [layers] */
   readonly options: readonly number[];
   /** The same, or where that leaves every expert local, what they would choose first: a main function may need that. */
   readonly remoteOptions: readonly number[];
 }
 
-type TimeLimit = "token" | "ttft";
-export type TimePrices = Pick<Multipliers, TimeLimit>;
-
-/** To begin with where nothing is known. */
-export const FREE: TimePrices = { token: 0, ttft: 0 };
-/** A price, in times the price of that time itself, that leaves little but how to keep a limit. */
-const PROHIBITIVE = 1e6;
-const TANGENTS = 8;
-/** A little above the best price limits hold, a little below they do not. */
-const ABOVE = 1 + 1e-4;
-/** Each of the two limits' turn, three times. */
-const TURNS = 6;
-/** Bounds this much apart count as equal. */
-const TOLERANCE = 1e-4;
-
-export interface SolveOptions {
-  readonly columns: ColumnRange;
-  /** Prices to begin with: near the best ones there is less to do. */
-  readonly start: TimePrices;
-  /** A bound as high as that need not be raised any more. */
-  readonly enough: number;
-}
+/** By how much a price of memory is another than one beside it, in spite of rounding; and by how much a higher one. */
+const BESIDE = 1e-9;
+const HIGHER = 1e-4;
 
 /**
  * Lagrangian relaxation of what goes with one main function: with a price on each shared limit, every layer chooses for
  * itself. At given prices of time the best price of memory comes from the lower convex hulls of the layers' costs over
- * what they save; the prices of time are raised in turn. Wherever that stops, it is a lower bound.
+ * what they save. At any prices it is a lower bound.
  */
 export class Relaxation {
   readonly #terms: OptionTerms;
@@ -70,17 +54,19 @@ export class Relaxation {
   readonly #slopes: Float64Array;
   /** [rows] */
   readonly #savedMb: Float64Array;
-  /** Of all layers. */
-  readonly #expertsMb: number;
   /** What the hulls are over: MiB saved, or held elsewhere. [rows] */
   #mb: Float64Array;
-  #longestStartMs = Number.POSITIVE_INFINITY;
-  #columns: ColumnRange = { from: 0, end: 0 };
-  #enough = Number.POSITIVE_INFINITY;
+  readonly #budget: Budget;
+  readonly #columns: ColumnRange;
+  #longestStartMs: number;
 
-  constructor(terms: OptionTerms) {
+  /** @param terms of the main function that has the budget */
+  constructor(terms: OptionTerms, budget: Budget, columns: ColumnRange) {
     const { rows, demands } = terms.grid;
     this.#terms = terms;
+    this.#budget = budget;
+    this.#columns = columns;
+    this.#longestStartMs = budget.readyMs - leastPrefillMs(terms, columns);
     this.#costs = new Float64Array(rows.length);
     this.#options = new Int32Array(rows.length);
     this.#hulls = new Int32Array(rows.length);
@@ -88,103 +74,35 @@ export class Relaxation {
     this.#slopes = new Float64Array(rows.length);
     this.#savedMb = Float64Array.from(rows, ({ savedMb }) => savedMb);
     this.#mb = this.#savedMb;
-    this.#expertsMb = demands.reduce(
-      (sum, _, layer) => sum + (this.#savedMb[(terms.grid.firstRows[layer + 1] as number) - 1] as number),
-      0,
-    );
   }
 
-  /**
-   * @returns the best bound found, then the one at the last prices if that is another: those keep the limits better.
-   * None if not even everything remote saves enough memory
-   */
-  *solve(budget: Budget, { columns, start, enough }: SolveOptions): Generator<void, readonly Relaxed[], void> {
-    this.#columns = columns;
-    this.#enough = enough;
-    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms, columns);
-    let best = this.#relax(budget, start);
-    if (best === null) {
-      this.#longestStartMs = Number.POSITIVE_INFINITY;
-      best = this.#relax(budget, start);
-    }
-    if (best === null) return [];
-    const found = yield* this.#raiseBoth(budget, best);
-    // Prices that are far too high lead to a bound that tells less than no prices do.
-    const leastCost = budget.baseCost - budget.savedPrice * this.#expertsMb;
-    if ((found[0] as Relaxed).bound >= leastCost || isFree(start)) return found;
-    return yield* this.#raiseBoth(budget, this.#relax(budget, FREE) ?? best);
+  /** @returns `null` if not even everything remote saves enough memory */
+  at(prices: TimePrices): Relaxed | null {
+    const relaxed = this.#relax(prices);
+    if (relaxed !== null || this.#longestStartMs === Number.POSITIVE_INFINITY) return relaxed;
+    // What misses the objective by the least is of use too.
+    this.#longestStartMs = Number.POSITIVE_INFINITY;
+    return this.#relax(prices);
   }
 
-  /** In turn. */
-  *#raiseBoth(budget: Budget, from: Relaxed): Generator<void, readonly Relaxed[], void> {
-    let [best, last] = [from, from];
-    for (let turn = 0; turn < TURNS && best.bound < this.#enough; turn++) {
-      const raised = yield* this.#raise(budget, last, turn % 2 === 0 ? "token" : "ttft");
-      if (raised === last && turn > 0) break;
-      last = raised;
-      if (last.bound > best.bound) best = last;
-    }
-    return last === best ? [best] : [best, last];
-  }
-
-  /**
-   * The price of one limit with the greatest bound, the other's price as it is. The bound is concave: next comes where
-   * its tangents at two prices meet, of which only the lower one misses the limit (Handler and Zang 1980). Ends at a
-   * price that keeps the limit: around what is chosen there, combinations within the budget are found.
-   */
-  *#raise(budget: Budget, from: Relaxed, limit: TimeLimit): Generator<void, Relaxed, void> {
-    const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
-    const isMissed = (relaxed: Relaxed): boolean => excessOf(relaxed, budget, limit) > 0;
-    let [low, high] = this.#bracket(budget, from, limit);
-    if (!isMissed(low)) return low;
-    for (let tangents = 0; tangents < TANGENTS && !isMissed(high); tangents++) {
-      yield;
-      const [lowMs, highMs] = [excessOf(low, budget, limit), excessOf(high, budget, limit)];
-      const [lowPrice, highPrice] = [low.multipliers[limit], high.multipliers[limit]];
-      const price = (high.bound - low.bound + lowMs * lowPrice - highMs * highPrice) / (lowMs - highMs);
-      const tried = priced(price * ABOVE);
-      if (tried.bound >= this.#enough) return tried;
-      const isBest = tried.bound >= (low.bound + lowMs * (price - lowPrice)) * (1 - TOLERANCE);
-      if (isMissed(tried)) low = tried;
-      else high = tried;
-      if (isBest && high === tried) break;
-    }
-    return high;
-  }
-
-  /** At a price that misses a limit, and at one that keeps it; both the same kind where there is no other. */
-  #bracket(budget: Budget, from: Relaxed, limit: TimeLimit): [low: Relaxed, high: Relaxed] {
-    const own = from.multipliers[limit];
-    const priced = (price: number): Relaxed => this.#relax(budget, { ...from.multipliers, [limit]: price }) ?? from;
-    const isMissed = (relaxed: Relaxed): boolean => excessOf(relaxed, budget, limit) > 0;
-    let [low, high] = [from, from];
-    for (const price of [2 * own, prohibitivePrice(budget, limit)]) {
-      if (isMissed(high) && price > 0) [low, high] = [high, priced(price)];
-    }
-    for (const price of [own / 2, 0]) {
-      if (!isMissed(low) && price < low.multipliers[limit]) [low, high] = [priced(price), low];
-    }
-    return [low, high];
-  }
-
-  #relax(budget: Budget, prices: TimePrices): Relaxed | null {
+  #relax(prices: TimePrices): Relaxed | null {
+    const { savedMb, roomMb } = this.#budget;
     for (let layer = 0; layer < this.#hullSizes.length; layer++) this.#priceLayer(layer, prices);
     this.#buildHulls(this.#savedMb);
     const free = this.#cornerAt(0);
-    if (this.#heldMb(0) > budget.roomMb) return this.#chooseWithin(budget, prices);
-    if (free.mb >= budget.savedMb) return this.#choose(budget, { ...prices, memory: 0, room: 0 });
+    if (this.#heldMb(0) > roomMb) return this.#chooseWithin(prices);
+    if (free.mb >= savedMb) return this.#choose({ ...prices, memory: 0, room: 0 });
     const most = this.#cornerAt(Number.POSITIVE_INFINITY);
-    if (most.mb < budget.savedMb) return null;
-    const memory = this.#priceBetween(free, most, budget.savedMb);
-    return this.#choose(budget, { ...prices, memory, room: 0 });
+    if (most.mb < savedMb) return null;
+    return this.#choose({ ...prices, memory: this.#priceBetween(free, most, savedMb), room: 0 });
   }
 
   /** Of what there is room for: what experts take up elsewhere has a price. */
-  #chooseWithin(budget: Budget, prices: TimePrices): Relaxed {
+  #chooseWithin(prices: TimePrices): Relaxed {
     const heldMb = Float64Array.from(this.#options, (at) => this.#terms.grid.heldMb[at] as number);
     this.#buildHulls(heldMb);
     const [least, free] = [this.#cornerAt(Number.NEGATIVE_INFINITY), this.#cornerAt(0)];
-    return this.#choose(budget, { ...prices, memory: 0, room: -this.#priceBetween(least, free, budget.roomMb) });
+    return this.#choose({ ...prices, memory: 0, room: -this.#priceBetween(least, free, this.#budget.roomMb) });
   }
 
   /** min over columns of cost + λ_token GT^e + λ_ttft PT^e, of each row. */
@@ -280,29 +198,56 @@ export class Relaxation {
     return this.#hulls[at] as number;
   }
 
-  #choose(budget: Budget, multipliers: Multipliers): Relaxed {
-    const terms = this.#terms;
-    const options: number[] = [];
+  #choose(multipliers: Multipliers): Relaxed {
+    const budget = this.#budget;
     const { memory, room } = multipliers;
     const price = memory - room;
     const neededMb = room > 0 ? budget.roomMb : budget.savedMb;
-    let isAllLocal = true;
-    let [bound, tokenMs, ttftMs] = [budget.baseCost + price * neededMb, 0, 0];
-    for (let layer = 0; layer < this.#hullSizes.length; layer++) {
-      const row = this.#rowAt(layer, price);
-      const at = this.#options[row] as number;
-      options.push(at);
-      isAllLocal &&= row === (terms.grid.firstRows[layer] as number);
-      bound += (this.#costs[row] as number) - price * (this.#mb[row] as number);
-      tokenMs += terms.tokenMs[at] as number;
-      ttftMs += terms.ttftMs[at] as number;
-    }
+    const chosen = this.#sumAt(price);
+    let bound = budget.baseCost + price * neededMb + chosen.cost - price * chosen.mb;
     // An objective that is not there has no price: 0 · Infinity is not a number.
     if (multipliers.token > 0) bound -= multipliers.token * budget.tokenMs;
     if (multipliers.ttft > 0) bound -= multipliers.ttft * budget.ttftMs;
-    const { longestStartMs, columns } = { longestStartMs: this.#longestStartMs, columns: this.#columns };
-    const remoteOptions = isAllLocal ? this.#optionsAt(price + Math.abs(price) * TOLERANCE) : options;
-    return { multipliers, bound, longestStartMs, columns, tokenMs, ttftMs, options, remoteOptions };
+    const options = this.#optionsAt(price);
+    const isAllLocal = options.every(
+      (option, layer) => option < this.#terms.grid.firstOf(layer) + this.#terms.grid.columns.length,
+    );
+    return {
+      multipliers,
+      bound,
+      longestStartMs: this.#longestStartMs,
+      columns: this.#columns,
+      tokenMs: chosen.tokenMs,
+      ttftMs: chosen.ttftMs,
+      slope: slopeOf(price === 0 ? chosen : this.#mixAround(price, neededMb), budget),
+      options,
+      remoteOptions: isAllLocal ? this.#optionsAt(price + Math.abs(price) * HIGHER) : options,
+    };
+  }
+
+  /** Of what is chosen on either side of a price, as much as has just so much memory: the bound's slope is theirs. */
+  #mixAround(price: number, neededMb: number): Times {
+    const beside = BESIDE * Math.abs(price);
+    const [below, above] = [this.#sumAt(price - beside), this.#sumAt(price + beside)];
+    if (below.mb >= above.mb) return above;
+    const share = Math.min(1, Math.max(0, (neededMb - below.mb) / (above.mb - below.mb)));
+    const mix = (own: keyof Times): number => share * above[own] + (1 - share) * below[own];
+    return { tokenMs: mix("tokenMs"), ttftMs: mix("ttftMs") };
+  }
+
+  /** Of the layers' choices when a MiB is worth so much. */
+  #sumAt(price: number): Sum {
+    const { tokenMs, ttftMs } = this.#terms;
+    const sum = { mb: 0, cost: 0, tokenMs: 0, ttftMs: 0 };
+    for (let layer = 0; layer < this.#hullSizes.length; layer++) {
+      const row = this.#rowAt(layer, price);
+      const option = this.#options[row] as number;
+      sum.mb += this.#mb[row] as number;
+      sum.cost += this.#costs[row] as number;
+      sum.tokenMs += tokenMs[option] as number;
+      sum.ttftMs += ttftMs[option] as number;
+    }
+    return sum;
   }
 
   #optionsAt(price: number): number[] {
@@ -310,9 +255,13 @@ export class Relaxation {
   }
 }
 
-function isFree({ token, ttft }: TimePrices): boolean {
-  return token === 0 && ttft === 0;
+/** Of one choice of every layer, in the budget's terms. */
+interface Times {
+  readonly tokenMs: number;
+  readonly ttftMs: number;
 }
+
+interface Sum extends Times, Corner {}
 
 /** Where the sum of all layers' hulls has an edge of some price's slope. */
 interface Corner {
@@ -320,14 +269,12 @@ interface Corner {
   readonly cost: number;
 }
 
-function prohibitivePrice({ tokenPrice, prefillPrice }: Budget, limit: TimeLimit): number {
-  // Where time is free, any price will do to begin with.
-  return PROHIBITIVE * ((limit === "token" ? tokenPrice : prefillPrice) || 1);
-}
-
-/** How far a limit is missed. */
-function excessOf({ tokenMs, ttftMs }: Relaxed, budget: Budget, limit: TimeLimit): number {
-  return limit === "token" ? tokenMs - budget.tokenMs : ttftMs - budget.ttftMs;
+/** How far limits are missed. */
+function slopeOf({ tokenMs, ttftMs }: Times, budget: Budget): TimePrices {
+  return {
+    token: budget.tokenMs === Number.POSITIVE_INFINITY ? 0 : tokenMs - budget.tokenMs,
+    ttft: budget.ttftMs === Number.POSITIVE_INFINITY ? 0 : ttftMs - budget.ttftMs,
+  };
 }
 
 /** What the layers take in prefill at least; 0 when warm, where no start has to fit beside it. */

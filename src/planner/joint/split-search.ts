@@ -11,6 +11,7 @@ import { type CoarseChoices, coarseChoices, fineChoices } from "./grid-choices.t
 import { GridSearch, type Pairing, type RelaxedMain, type SearchLimits } from "./grid-search.ts";
 import { LayerDemand } from "./layer-demand.ts";
 import { type Column, type ColumnRange, type GridChoices, OptionGrid } from "./option-grid.ts";
+import type { Relaxed } from "./relaxation.ts";
 import { resizeFunctions } from "./resize-functions.ts";
 import { uniformStarts } from "./uniform-starts.ts";
 
@@ -86,9 +87,8 @@ function* searchFrom(
   const bound = mains[0]?.relaxed.bound ?? null;
   if (bound === null) return { decision: null, bound };
   const searched = yield* searchInTurn(coarse, mains, isComplete);
-  // Warm, nothing of the grid costs less than the bound of its main function. Cold, sharing functions may.
-  const best = searched?.feasible === true && !problem.isCold ? searched.evaluation.cost : Number.POSITIVE_INFINITY;
-  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * best);
+  // Nothing of the grid costs less than the bound of its main function.
+  const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * costToBeat(searched));
   const others = open.length === 0 ? [] : [yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)];
   const decision = cheapestOf([searched, ...others]);
   const isEachAlone = !problem.isCold && !isIdleBilled(problem.prices);
@@ -170,17 +170,29 @@ function* searchFinely(coarse: OptionGrid, mains: readonly RelaxedMain[]): Gener
 function* searchMains(search: GridSearch, mains: readonly Pairing[]): Generator<void, Decision | null, void> {
   let best: Decision | null = null;
   for (const pairing of mains) {
-    const main: RelaxedMain | null = yield* search.relax(pairing, costToBeat(search, best));
+    const main: RelaxedMain | null = yield* search.relax(pairing, costToBeat(best));
     if (main === null) continue;
-    const decision: Decision | null = yield* searchMain(search, main, best);
-    if (decision !== null) best = best === null ? decision : chooseCheapest([best, decision]);
+    best = cheapestOf([best, yield* searchMain(search, main, best)]);
+    const columns = search.grid.problem.isCold ? mostChosen(search.grid, main.relaxed) : null;
+    if (columns === null) continue;
+    const alike: RelaxedMain | null = yield* search.relax({ ...pairing, columns }, costToBeat(best));
+    if (alike !== null) best = cheapestOf([best, yield* searchMain(search, alike, best)]);
   }
   return best;
 }
 
-/** Cold, bounds do not know that layers may share a function's start: nothing is too dear. */
-function costToBeat({ grid }: GridSearch, best: Decision | null): number {
-  return best?.feasible === true && !grid.problem.isCold ? best.evaluation.cost : Number.POSITIVE_INFINITY;
+/** The column of most layers: only what is alike can share functions, and their starts. `null` if it is all there is. */
+function mostChosen(grid: OptionGrid, { columns: searched, remoteOptions }: Relaxed): ColumnRange | null {
+  const remote = remoteOptions.filter((option) => grid.rowOf(option).remote > 0);
+  if (searched.end - searched.from === 1 || remote.length === 0) return null;
+  const chosen = remote.map((option) => option % grid.columns.length);
+  const timesOf = (column: number): number => chosen.filter((other) => other === column).length;
+  const from = chosen.reduce((most, column) => (timesOf(column) > timesOf(most) ? column : most));
+  return { from, end: from + 1 };
+}
+
+function costToBeat(best: Decision | null): number {
+  return best?.feasible === true ? best.evaluation.cost : Number.POSITIVE_INFINITY;
 }
 
 /** What goes best with the main function that was relaxed last, if that may be better than what there is. */
