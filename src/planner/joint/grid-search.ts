@@ -37,12 +37,14 @@ export type SearchLimits = Pick<CombineInput, "below" | "beam">;
 export class GridSearch {
   readonly grid: OptionGrid;
   readonly #terms: OptionTerms;
+  readonly #relaxation: Relaxation;
   /** Of the main function that kept the limits last: the next one's are alike. */
   #prices: TimePrices = FREE;
 
   constructor(grid: OptionGrid) {
     this.grid = grid;
     this.#terms = new OptionTerms(grid);
+    this.#relaxation = new Relaxation(this.#terms);
   }
 
   /** What nothing beside a main function costs less than. */
@@ -59,8 +61,8 @@ export class GridSearch {
     if (budget.leastCost >= below) return null;
     this.#terms.fill(main, budget, columns);
     yield;
-    const relaxation = new Relaxation(this.#terms, budget, columns);
-    const [relaxed, kept = null] = yield* raiseBound(relaxation, budget, { start: this.#prices, enough: below });
+    const boundAt = this.#relaxation.open(budget, columns);
+    const [relaxed, kept = null] = yield* raiseBound(boundAt, budget, { start: this.#prices, enough: below });
     if (relaxed === undefined) return null;
     const { tokenMs, ttftMs } = kept ?? relaxed;
     const keepsLimits = tokenMs <= budget.tokenMs && ttftMs <= budget.ttftMs;

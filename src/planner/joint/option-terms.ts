@@ -17,7 +17,10 @@ export class OptionTerms {
 
   /** How many remote rows take at least as long as the others here, by column. [columns] */
   readonly #slowerFrom: Int32Array;
+  /** A token's local experts, when j rows are remote. [k + 1] */
   readonly #localMs: Float64Array;
+  /** [k + 2] */
+  readonly #localSums: Float64Array;
 
   constructor(grid: OptionGrid) {
     const size = grid.cost.length;
@@ -27,14 +30,15 @@ export class OptionTerms {
     this.prefillMs = new Float64Array(size);
     this.ttftMs = new Float64Array(size);
     this.#slowerFrom = new Int32Array(grid.columns.length);
-    this.#localMs = new Float64Array(grid.problem.sizes.expertsPerToken + 2);
+    this.#localMs = new Float64Array(grid.problem.sizes.expertsPerToken + 1);
+    this.#localSums = new Float64Array(grid.problem.sizes.expertsPerToken + 2);
   }
 
   /** Replaces what another main function left, in some columns. */
   fill({ local }: MainFunction, budget: Budget, columns: ColumnRange): void {
     this.#findSlower(local);
     for (let row = 0; row < this.grid.rows.length; row++) {
-      this.#fillDecode(row, local, columns);
+      this.#fillDecode(row, columns);
       this.#fillRow(row, { localMs: this.#prefillMs(row, local), budget, columns });
     }
   }
@@ -63,6 +67,7 @@ export class OptionTerms {
     this.#slowerFrom.fill(k + 1);
     for (let j = k; j >= 0; j--) {
       const localMs = localDecodeMs(k - j, local);
+      this.#localMs[j] = localMs;
       for (let c = 0; c < columns.length; c++) {
         if ((decodeMs[j * columns.length + c] as number) >= localMs) this.#slowerFrom[c] = j;
       }
@@ -74,13 +79,13 @@ export class OptionTerms {
   }
 
   /** Σ_j P(j) (max(local(k − j), remote(j)) + κ min(…)), from sums up to where remote ones take longer and from there. */
-  #fillDecode(row: number, local: ExpertSpeed, { from, end }: ColumnRange): void {
+  #fillDecode(row: number, { from, end }: ColumnRange): void {
     const { tokenMs, grid } = this;
     const { decode } = grid.problem.profile.contention;
     const columns = grid.columns.length;
     const width = grid.problem.sizes.expertsPerToken + 1;
     const [first, awaited] = [row * columns, row * width * columns];
-    const localMs = this.#sumLocal(row, local);
+    const localMs = this.#sumLocal(row);
     const allLocalMs = localMs[width] as number;
     for (let c = from; c < end; c++) {
       const slower = this.#slowerFrom[c] as number;
@@ -92,13 +97,13 @@ export class OptionTerms {
   }
 
   /** Σ_{i < j} P(i) local(k − i) [k + 2] */
-  #sumLocal(row: number, local: ExpertSpeed): Float64Array {
+  #sumLocal(row: number): Float64Array {
     const { shares, problem } = this.grid;
     const k = problem.sizes.expertsPerToken;
-    const sums = this.#localMs;
+    const sums = this.#localSums;
     for (let j = 0; j <= k; j++) {
       const share = shares[row * (k + 1) + j] as number;
-      sums[j + 1] = (sums[j] as number) + share * localDecodeMs(k - j, local);
+      sums[j + 1] = (sums[j] as number) + share * (this.#localMs[j] as number);
     }
     return sums;
   }

@@ -8,12 +8,12 @@ import { type Budget, budgetOf } from "./budget.ts";
 import { mainFunction } from "./main-function.ts";
 import { OptionTerms } from "./option-terms.ts";
 import { FREE, raiseBound } from "./raise-bound.ts";
-import { Relaxation, type Relaxed } from "./relaxation.ts";
+import { type BoundAt, Relaxation, type Relaxed } from "./relaxation.ts";
 import type { TimePrices } from "./tangent-planes.ts";
 import { fullGrid } from "./testing/full-grid.ts";
 
 /** Objectives that some of the experts have to be local, and some remote, for: beside a main function too small for all. */
-function openProblem(seed: number): { readonly relaxation: Relaxation; readonly budget: Budget } {
+function openProblem(seed: number): { readonly boundAt: BoundAt; readonly budget: Budget } {
   const random = createRandom(seed);
   const free = randomInstance(seed, { isCold: false });
   const { sizes, profile, margin } = free;
@@ -38,7 +38,7 @@ function openProblem(seed: number): { readonly relaxation: Relaxation; readonly 
   const budget = budgetOf(problem, main);
   const columns = { from: 0, end: terms.grid.columns.length };
   terms.fill(main, budget, columns);
-  return { relaxation: new Relaxation(terms, budget, columns), budget };
+  return { boundAt: new Relaxation(terms).open(budget, columns), budget };
 }
 
 /** From next to nothing to well above what time costs. */
@@ -47,8 +47,8 @@ function drawPrices({ tokenPrice, prefillPrice }: Budget, random: () => number):
   return { token: price(tokenPrice), ttft: price(prefillPrice) };
 }
 
-function raise({ relaxation, budget }: ReturnType<typeof openProblem>, start: TimePrices): readonly Relaxed[] {
-  const steps = raiseBound(relaxation, budget, { start, enough: Number.POSITIVE_INFINITY });
+function raise({ boundAt, budget }: ReturnType<typeof openProblem>, start: TimePrices): readonly Relaxed[] {
+  const steps = raiseBound(boundAt, budget, { start, enough: Number.POSITIVE_INFINITY });
   for (;;) {
     const { done, value } = steps.next();
     if (done === true) return value;
@@ -60,9 +60,9 @@ const INSTANCES = 150;
 describe("a relaxation", () => {
   it("tells a tangent with each bound: no other prices' bound is above it", () => {
     for (let seed = 0; seed < INSTANCES; seed++) {
-      const { relaxation, budget } = openProblem(seed);
+      const { boundAt, budget } = openProblem(seed);
       const random = createRandom(seed);
-      const points = Array.from({ length: 12 }, () => relaxation.at(drawPrices(budget, random)));
+      const points = Array.from({ length: 12 }, () => boundAt(drawPrices(budget, random)));
       for (const at of points) {
         for (const other of points) {
           if (at === null || other === null) continue;
@@ -84,10 +84,10 @@ describe("raising a bound", () => {
       const random = createRandom(seed);
       const starts = [FREE, drawPrices(problem.budget, random), drawPrices(problem.budget, random)];
       const bounds = starts.map((start) => raise(problem, start)[0]?.bound ?? 0);
-      const others = Array.from({ length: 40 }, () => problem.relaxation.at(drawPrices(problem.budget, random)));
+      const others = Array.from({ length: 40 }, () => problem.boundAt(drawPrices(problem.budget, random)));
       const highest = Math.max(...bounds, ...others.map((other) => other?.bound ?? 0));
       for (const bound of bounds) expect(bound, `instance ${seed}`).toBeGreaterThan(highest * 0.999);
-      if ((problem.relaxation.at(FREE)?.bound ?? 0) < 0.999 * highest) raised++;
+      if ((problem.boundAt(FREE)?.bound ?? 0) < 0.999 * highest) raised++;
     }
     expect(raised).toBeGreaterThan(10);
   });
@@ -96,9 +96,9 @@ describe("raising a bound", () => {
     const said = { kept: 0, missed: 0 };
     for (let seed = 0; seed < INSTANCES; seed++) {
       const problem = openProblem(seed);
-      const { budget, relaxation } = problem;
+      const { budget, boundAt } = problem;
       const keeps = (relaxed: Relaxed): boolean => relaxed.tokenMs <= budget.tokenMs && relaxed.ttftMs <= budget.ttftMs;
-      const dear = relaxation.at({ token: 1e3 * budget.tokenPrice, ttft: 1e3 * budget.prefillPrice });
+      const dear = boundAt({ token: 1e3 * budget.tokenPrice, ttft: 1e3 * budget.prefillPrice });
       if (dear === null || !keeps(dear)) continue;
       said[raise(problem, FREE).some(keeps) ? "kept" : "missed"]++;
     }

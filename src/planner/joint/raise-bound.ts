@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import type { Relaxation, Relaxed } from "./relaxation.ts";
+import type { BoundAt, Relaxed } from "./relaxation.ts";
 import { peakOf, type TangentPlane, type TimePrices, tangentPlane } from "./tangent-planes.ts";
 
 export interface RaiseOptions {
@@ -32,11 +32,11 @@ const RAISED_FROM = 0.1;
  * everything remote saves enough memory
  */
 export function* raiseBound(
-  relaxation: Relaxation,
+  boundAt: BoundAt,
   budget: Budget,
   { start, enough }: RaiseOptions,
 ): Generator<void, readonly Relaxed[], void> {
-  const first = relaxation.at(start);
+  const first = boundAt(start);
   if (first === null) return [];
   const prohibitive = prohibitivePrices(budget);
   const ranges = [nearbyPrices(start, prohibitive), prohibitive];
@@ -44,19 +44,19 @@ export function* raiseBound(
   let [best, kept] = [first, first];
   for (let cuts = 0; cuts < CUTS && best.bound < enough; cuts++) {
     const prices = nextPrices(planes, best.bound, ranges);
-    const tried = prices === null ? null : relaxation.at(prices);
+    const tried = prices === null ? null : boundAt(prices);
     if (tried === null) break;
     yield;
     planes.push(tangentOf(tried));
     if (tried.bound > best.bound) best = tried;
     if (isKeptBetter(tried, kept, budget)) kept = tried;
   }
-  if (best.bound < enough) kept = keep(relaxation, budget, kept);
+  if (best.bound < enough) kept = keep(boundAt, budget, kept);
   return kept === best ? [best] : [best, kept];
 }
 
 /** The bound may be best between two choices of which one misses limits: where these cost more, it is not chosen. */
-function keep(relaxation: Relaxation, budget: Budget, missing: Relaxed): Relaxed {
+function keep(boundAt: BoundAt, budget: Budget, missing: Relaxed): Relaxed {
   const prohibitive = prohibitivePrices(budget);
   const raised = (price: number, own: number): number => RAISE * Math.max(price, RAISED_FROM * own);
   let kept = missing;
@@ -67,7 +67,7 @@ function keep(relaxation: Relaxation, budget: Budget, missing: Relaxed): Relaxed
       ttft: kept.ttftMs > budget.ttftMs ? raised(ttft, budget.prefillPrice) : ttft,
     };
     if (prices.token > prohibitive.token || prices.ttft > prohibitive.ttft) break;
-    kept = relaxation.at(prices) ?? kept;
+    kept = boundAt(prices) ?? kept;
   }
   return missedLimits(kept, budget) < missedLimits(missing, budget) ? kept : missing;
 }

@@ -37,6 +37,9 @@ export interface Relaxed {
 const BESIDE = 1e-9;
 const HIGHER = 1e-4;
 
+/** The bound at some prices; `null` if not even everything remote saves enough memory. */
+export type BoundAt = (prices: TimePrices) => Relaxed | null;
+
 /**
  * Lagrangian relaxation of what goes with one main function: with a price on each shared limit, every layer chooses for
  * itself. At given prices of time the best price of memory comes from the lower convex hulls of the layers' costs over
@@ -52,57 +55,61 @@ export class Relaxation {
   readonly #hullSizes: Int32Array;
   /** Cost of a MiB saved from one row of a hull to its next. [rows] */
   readonly #slopes: Float64Array;
-  /** [rows] */
+  /** [rows], [rows] */
   readonly #savedMb: Float64Array;
+  readonly #heldMb: Float64Array;
   /** What the hulls are over: MiB saved, or held elsewhere. [rows] */
   #mb: Float64Array;
-  readonly #budget: Budget;
-  readonly #columns: ColumnRange;
-  #longestStartMs: number;
+  #columns: ColumnRange = { from: 0, end: 0 };
+  #longestStartMs = Number.POSITIVE_INFINITY;
 
-  /** @param terms of the main function that has the budget */
-  constructor(terms: OptionTerms, budget: Budget, columns: ColumnRange) {
+  constructor(terms: OptionTerms) {
     const { rows, demands } = terms.grid;
     this.#terms = terms;
-    this.#budget = budget;
-    this.#columns = columns;
-    this.#longestStartMs = budget.readyMs - leastPrefillMs(terms, columns);
     this.#costs = new Float64Array(rows.length);
     this.#options = new Int32Array(rows.length);
     this.#hulls = new Int32Array(rows.length);
     this.#hullSizes = new Int32Array(demands.length);
     this.#slopes = new Float64Array(rows.length);
     this.#savedMb = Float64Array.from(rows, ({ savedMb }) => savedMb);
+    this.#heldMb = new Float64Array(rows.length);
     this.#mb = this.#savedMb;
   }
 
-  /** @returns `null` if not even everything remote saves enough memory */
-  at(prices: TimePrices): Relaxed | null {
-    const relaxed = this.#relax(prices);
-    if (relaxed !== null || this.#longestStartMs === Number.POSITIVE_INFINITY) return relaxed;
-    // What misses the objective by the least is of use too.
-    this.#longestStartMs = Number.POSITIVE_INFINITY;
-    return this.#relax(prices);
+  /** Of the main function that the terms are filled for. */
+  open(budget: Budget, columns: ColumnRange): BoundAt {
+    this.#columns = columns;
+    this.#longestStartMs = budget.readyMs - leastPrefillMs(this.#terms, columns);
+    return (prices) => this.#relax(budget, prices) ?? this.#relaxLate(budget, prices);
   }
 
-  #relax(prices: TimePrices): Relaxed | null {
-    const { savedMb, roomMb } = this.#budget;
+  /** What misses the first token's objective by the least is of use too. */
+  #relaxLate(budget: Budget, prices: TimePrices): Relaxed | null {
+    if (this.#longestStartMs === Number.POSITIVE_INFINITY) return null;
+    this.#longestStartMs = Number.POSITIVE_INFINITY;
+    return this.#relax(budget, prices);
+  }
+
+  #relax(budget: Budget, prices: TimePrices): Relaxed | null {
+    const { savedMb, roomMb } = budget;
     for (let layer = 0; layer < this.#hullSizes.length; layer++) this.#priceLayer(layer, prices);
     this.#buildHulls(this.#savedMb);
     const free = this.#cornerAt(0);
-    if (this.#heldMb(0) > roomMb) return this.#chooseWithin(prices);
-    if (free.mb >= savedMb) return this.#choose({ ...prices, memory: 0, room: 0 });
+    if (roomMb < Number.POSITIVE_INFINITY && this.#heldAt(0) > roomMb) return this.#chooseWithin(budget, prices);
+    if (free.mb >= savedMb) return this.#choose(budget, { ...prices, memory: 0, room: 0 });
     const most = this.#cornerAt(Number.POSITIVE_INFINITY);
     if (most.mb < savedMb) return null;
-    return this.#choose({ ...prices, memory: this.#priceBetween(free, most, savedMb), room: 0 });
+    return this.#choose(budget, { ...prices, memory: this.#priceBetween(free, most, savedMb), room: 0 });
   }
 
   /** Of what there is room for: what experts take up elsewhere has a price. */
-  #chooseWithin(prices: TimePrices): Relaxed {
-    const heldMb = Float64Array.from(this.#options, (at) => this.#terms.grid.heldMb[at] as number);
-    this.#buildHulls(heldMb);
+  #chooseWithin(budget: Budget, prices: TimePrices): Relaxed {
+    const { heldMb } = this.#terms.grid;
+    for (let row = 0; row < this.#options.length; row++)
+      this.#heldMb[row] = heldMb[this.#options[row] as number] as number;
+    this.#buildHulls(this.#heldMb);
     const [least, free] = [this.#cornerAt(Number.NEGATIVE_INFINITY), this.#cornerAt(0)];
-    return this.#choose({ ...prices, memory: 0, room: -this.#priceBetween(least, free, this.#budget.roomMb) });
+    return this.#choose(budget, { ...prices, memory: 0, room: -this.#priceBetween(least, free, budget.roomMb) });
   }
 
   /** min over columns of cost + λ_token GT^e + λ_ttft PT^e, of each row. */
@@ -181,7 +188,7 @@ export class Relaxation {
   }
 
   /** What the layers' choices take up elsewhere. */
-  #heldMb(price: number): number {
+  #heldAt(price: number): number {
     let heldMb = 0;
     for (let layer = 0; layer < this.#hullSizes.length; layer++) {
       heldMb += this.#terms.grid.heldMb[this.#options[this.#rowAt(layer, price)] as number] as number;
@@ -198,8 +205,7 @@ export class Relaxation {
     return this.#hulls[at] as number;
   }
 
-  #choose(multipliers: Multipliers): Relaxed {
-    const budget = this.#budget;
+  #choose(budget: Budget, multipliers: Multipliers): Relaxed {
     const { memory, room } = multipliers;
     const price = memory - room;
     const neededMb = room > 0 ? budget.roomMb : budget.savedMb;
