@@ -23,8 +23,7 @@ export function* resizeFunctions(request: Request, decision: Decision): Generato
   const { specs, isCold } = request.problem;
   const { plan } = decision.placement;
   if (plan.layers.length === 0) return decision;
-  const own = plan.layers.map(({ replicas }) => replicas.length);
-  const counts = [null, ...new Set(isCold ? [1, specs.maxReplicas, ...own] : [])];
+  const counts = [null, ...new Set(isCold ? [1, specs.maxReplicas] : [])];
   const { most, least, ofAllLayers } = TRIALS;
   const trials = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / plan.layers.length)));
   const sizes = spread(specs.experts.length, Math.ceil(trials / counts.length)).map((i) => specs.experts[i] as number);

@@ -55,7 +55,7 @@ export function* searchSplit(problem: PlanningProblem, below: number): Generator
   }
   const choices = coarseChoices(problem);
   const first = yield* searchFrom(problem, demands, { choices, below });
-  if (!isMisled(first, choices)) return first.decision;
+  if (!isMisled(first, choices, problem)) return first.decision;
   const second = yield* searchFrom(problem, demands, { choices: { ...choices, isEven: false }, below });
   return cheapestOf([first.decision, second.decision]);
 }
@@ -72,9 +72,10 @@ interface SearchFrom {
 }
 
 /** Whether even replicas promised what real ones do not keep, which may hold more experts than there is room for. */
-function isMisled({ decision, bound }: Searched, { isEven }: CoarseChoices): boolean {
+function isMisled({ decision, bound }: Searched, { isEven }: CoarseChoices, { isCold }: PlanningProblem): boolean {
   if (!isEven || bound === null || decision?.feasible === false) return false;
-  return decision === null || decision.evaluation.cost > COARSENESS * bound;
+  // Cold, costs are above bounds anyway: started functions are seldom full.
+  return decision === null || (!isCold && decision.evaluation.cost > COARSENESS * bound);
 }
 
 function* searchFrom(
