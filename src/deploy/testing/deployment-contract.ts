@@ -39,15 +39,13 @@ export function describeDeployments(
     });
     afterAll(() => cluster.close());
 
-    /** No image has this name, so that pods of it cost next to nothing. */
+    /** No node has this label: its pods wait and cost nothing, where pods that fail to start are started for ever. */
     const optionsOf = (deployment: string, changed: Partial<DeployOptions>): DeployOptions =>
       sampleOptions({
         name: deployment,
         namespace: cluster.namespace,
-        image: "remoe-nowhere:1",
-        imagePullPolicy: "Never",
         functions: {},
-        resources: { memoryMb: 1, cpus: 0.001 },
+        gateway: { nodeSelector: { "remoe.test/node": "none" } },
         ...changed,
       });
     const render = async (deployment: string, changed: Partial<DeployOptions> = {}): Promise<readonly Manifest[]> => {
