@@ -16,7 +16,7 @@ export interface Effort {
 const FULL = {
   promptLengths: [16, 48, 128, 256],
   outputTokens: 64,
-  leastRepetitions: 5,
+  leastRepetitions: 9,
   budgetMs: 400,
   warmUpMs: 3000,
 };
