@@ -58,6 +58,8 @@ export class RequestPlanning implements PlanChooser {
   readonly #warmUps = new WarmUps();
   /** What the profile was corrected by when a choice was made that can be learnt from. */
   readonly #correctedBy = new WeakMap<PlanChoice, TimeFactors>();
+  /** What is left to be planned when requests that could not wait for it have ended. */
+  readonly #owing = new WeakMap<PlanChoice, { readonly key: PlanKey; readonly problem: PlanningProblem }>();
   #last: Plan | null = null;
   /** What the last plan took to be made. */
   #planMs = 0;
@@ -107,8 +109,8 @@ export class RequestPlanning implements PlanChooser {
     const hurried = cached === null ? this.#chooseAtOnce(delayed(asked, clock() - began), key) : null;
     const choice = hurried ?? (await this.#weigh(asked, { key, cached, began }));
     const { plan } = choice;
-    // Beside a start, or a plan in the making, it takes longer than others will.
-    if (isAlone && hurried === null) this.#correctedBy.set(choice, factors[kindOf(plan)]);
+    // Beside a start it takes longer than others will.
+    if (isAlone) this.#correctedBy.set(choice, factors[kindOf(plan)]);
     this.#last = plan;
     return choice;
   }
@@ -127,17 +129,17 @@ export class RequestPlanning implements PlanChooser {
     return { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
   }
 
-  /** A plan that runs, where making one would take what is left until the first token; it is made meanwhile, for the next. */
+  /** A plan that runs, where making one would take what is left until the first token; it is made later, for the next. */
   #chooseAtOnce(problem: PlanningProblem, key: PlanKey): PlanChoice | null {
     if (problem.slo.ttftMs === null) return null;
     const candidates = this.#warmCandidates(problem);
     if (candidates.length === 0) return null;
     if (this.#options.policy === "strict" && !candidates.some(isFeasible)) return null;
     if (this.#warmCandidates(delayed(problem, this.#planMs)).some(isInTime)) return null;
-    // What fails here is told to a request that waits for it.
-    this.#cache.make(key, () => this.#makePlan(problem)).catch(() => {});
     const chosen = chooseSteadily(candidates, this.#last);
-    return { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
+    const choice = { plan: chosen.placement.plan, reasons: toReasons(chosen, candidates) };
+    this.#owing.set(choice, { key, problem });
+    return choice;
   }
 
   #warmCandidates(problem: PlanningProblem): Candidate[] {
@@ -145,21 +147,31 @@ export class RequestPlanning implements PlanChooser {
     return warm.map((plan) => toCandidate(problem, plan, { source: "warm", isWarm: true }));
   }
 
-  /** Learns from requests that went as those to come will: with functions that run long enough, and nothing made beside. */
+  /** Learns from requests that went as those to come will: with functions that run long enough, and no start beside. */
   observe(choice: PlanChoice, trace: RequestTrace): void {
     const { plan, reasons } = choice;
+    this.#planOwed(choice);
     const isWarmedUp = this.#warmUps.isOver(plan);
     this.#warmUps.observe(plan, trace);
     const factors = this.#correctedBy.get(choice);
     if (reasons === null || factors === undefined || !isWarmedUp || !isUndisturbed(trace)) return;
-    const { prefillMs, ttftMs, queueMs, tpotMs } = trace.timings;
+    const { prefillMs, ttftMs, queueMs, predictMs, planMs, tpotMs } = trace.timings;
     this.#calibration.observe(kindOf(plan), {
       predicted: reasons.predicted,
       factors,
+      delayMs: predictMs + planMs,
       prefillMs,
       ttftMs: ttftMs === null ? null : ttftMs - queueMs,
       tpotMs,
     });
+  }
+
+  /** Beside a request it would delay its tokens, which a gateway passes on with the same thread. */
+  #planOwed(choice: PlanChoice): void {
+    const owed = this.#owing.get(choice);
+    if (owed === undefined) return;
+    // What fails here is told to a request that waits for it.
+    this.#cache.make(owed.key, () => this.#makePlan(owed.problem)).catch(() => {});
   }
 
   /** Of a request whose functions have to be started. */

@@ -14,13 +14,20 @@ interface Slower {
   readonly decode: number;
 }
 
+const DELAY_MS = 5;
+
 /** Requests of a plan of which the profile says 100 ms of prefill and 10 ms a token. */
-function serve(calibration: Calibration, kind: PlanKind, slower: readonly Slower[]): void {
+function serve(
+  calibration: Calibration,
+  kind: PlanKind,
+  slower: readonly Slower[],
+  gatewayMs = profile.overhead.gatewayMs,
+): void {
   for (const { prefill, decode } of slower) {
     const factors = calibration.current.factors[kind];
-    const prefillMs = 100 * factors.prefill;
-    const predicted = { prefillMs, ttftMs: prefillMs, coldStartMs: 0, tpotMs: 10 * factors.decode };
-    const times = { prefillMs: 100 * prefill, ttftMs: 100 * prefill, tpotMs: 10 * decode };
+    const predicted = { prefillMs: 100 * factors.prefill, tpotMs: 10 * factors.decode };
+    const prefillMs = 100 * prefill;
+    const times = { delayMs: DELAY_MS, prefillMs, ttftMs: prefillMs + DELAY_MS + gatewayMs, tpotMs: 10 * decode };
     calibration.observe(kind, { predicted, factors, ...times });
   }
 }
@@ -37,7 +44,7 @@ describe("a calibration", () => {
     });
   });
 
-  it("makes nothing of one kind slower because the other one is", () => {
+  it("makes no unsplit plan slower because split ones are", () => {
     const calibration = new Calibration(profile);
     serve(calibration, "split", always(30, { prefill: 2, decode: 3 }));
     const { factors, margin, profile: corrected } = calibration.current;
@@ -45,6 +52,25 @@ describe("a calibration", () => {
     expect(margin.unsplit).toEqual(spread);
     expect(corrected.cpu).toEqual(profile.cpu);
     expect(corrected.split).not.toEqual(profile.split);
+  });
+
+  it("takes split plans to be as slow and as uncertain as unsplit ones until they are served", () => {
+    const calibration = new Calibration(profile);
+    serve(calibration, "unsplit", [...always(38, { prefill: 2, decode: 3 }), ...always(2, { prefill: 2, decode: 6 })]);
+    const slow = { prefill: 2, decode: 3 };
+    expect(calibration.current.factors).toEqual({ unsplit: slow, split: slow });
+    expect(calibration.current.margin.unsplit.tpot).toBeCloseTo(2, 12);
+    expect(calibration.current.margin.split.tpot).toBeCloseTo(2, 12);
+    serve(calibration, "split", always(3, { prefill: 1, decode: 1 }));
+    expect(calibration.current.factors).toEqual({ unsplit: slow, split: AS_PROFILED });
+  });
+
+  it("learns what the gateway takes beside prediction and planning, which differ from request to request", () => {
+    const calibration = new Calibration(profile);
+    serve(calibration, "unsplit", always(30, { prefill: 1, decode: 1 }), 9);
+    const { profile: corrected, margin } = calibration.current;
+    expect(corrected.overhead).toEqual({ ...profile.overhead, gatewayMs: 9 });
+    expect(margin.unsplit.ttft).toBe(1);
   });
 
   it("takes for uncertain only what its correction does not explain, however late that was learnt", () => {
@@ -58,9 +84,9 @@ describe("a calibration", () => {
 
   it("learns nothing of tokens from answers that have none", () => {
     const calibration = new Calibration(profile);
-    const predicted = { prefillMs: 100, ttftMs: 100, coldStartMs: 0, tpotMs: 10 };
+    const predicted = { prefillMs: 100, tpotMs: 10 };
     for (let i = 0; i < 30; i++) {
-      const times = { prefillMs: 200, ttftMs: null, tpotMs: null };
+      const times = { delayMs: DELAY_MS, prefillMs: 200, ttftMs: null, tpotMs: null };
       calibration.observe("unsplit", { predicted, factors: AS_PROFILED, ...times });
     }
     expect(calibration.current.factors.unsplit).toEqual({ prefill: 2, decode: 1 });

@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { SloMargin } from "./slo-margin.ts";
+import type { Margin } from "./cost-profile.ts";
+import { type Corrections, SloMargin } from "./slo-margin.ts";
 
-function observed(ratios: readonly number[]): SloMargin {
-  const margin = new SloMargin({ ttft: 1.5, tpot: 1.2 });
-  for (const ratio of ratios) margin.observe("tpot", { predictedMs: 10, measuredMs: 10 * ratio });
-  return margin;
+const AS_PROFILED = { prefill: 1, decode: 1, gatewayMs: 0 };
+const PROFILED = { ttft: 1.5, tpot: 1.2 };
+
+/** Margins after requests whose tokens took so many times as long as the profile says. */
+function observed(ratios: readonly number[]): { over(corrections: Corrections): Margin } {
+  const margin = new SloMargin();
+  for (const ratio of ratios) margin.observeToken({ predictedMs: 10, measuredMs: 10 * ratio });
+  return { over: (corrections) => margin.over(corrections, PROFILED) };
 }
-
-const AS_PROFILED = { prefill: 1, decode: 1 };
 const rising = Array.from({ length: 99 }, (_, i) => 1 + i / 100);
 
 describe("the margin before objectives", () => {
@@ -28,7 +31,7 @@ describe("the margin before objectives", () => {
       expect([usual, one]).toEqual([usual, usual < 18 ? 1.2 : expect.toBeOneOf([1, 1.2])]);
       expect(observed([3, ...Array(usual).fill(1), 3]).over(AS_PROFILED).tpot).toBe(3);
     }
-    expect(observed([1, 3, 3, 1.1]).over({ prefill: 1, decode: 2 }).tpot).toBe(1.5);
+    expect(observed([1, 3, 3, 1.1]).over({ ...AS_PROFILED, decode: 2 }).tpot).toBe(1.5);
   });
 
   it("is the ⌈(n + 1) 0.95⌉-th smallest ratio, of 99 the 95th", () => {
@@ -38,12 +41,20 @@ describe("the margin before objectives", () => {
 
   it("never makes a prediction smaller", () => {
     expect(observed(Array(50).fill(0.5)).over(AS_PROFILED).tpot).toBe(1);
-    expect(new SloMargin({ ttft: 0.5, tpot: 1 }).over(AS_PROFILED).ttft).toBe(1);
+    expect(new SloMargin().over(AS_PROFILED, { ttft: 0.5, tpot: 1 }).ttft).toBe(1);
   });
 
   it("is what remains above a corrected prediction", () => {
-    expect(observed(rising).over({ prefill: 1, decode: 1.5 }).tpot).toBeCloseTo(1.94 / 1.5, 12);
-    expect(observed(rising).over({ prefill: 1, decode: 3 }).tpot).toBe(1);
+    expect(observed(rising).over({ ...AS_PROFILED, decode: 1.5 }).tpot).toBeCloseTo(1.94 / 1.5, 12);
+    expect(observed(rising).over({ ...AS_PROFILED, decode: 3 }).tpot).toBe(1);
+  });
+
+  it("judges first tokens by prefill, what this request waited for in the gateway, and what every request does", () => {
+    const margin = new SloMargin();
+    // Of 30 ms these explain 10 · 1.5 + 4 + 1.
+    for (let i = 0; i < 39; i++) margin.observeFirstToken({ predictedMs: 10, delayMs: 4, measuredMs: 30 });
+    expect(margin.over({ prefill: 1.5, decode: 7, gatewayMs: 1 }, PROFILED).ttft).toBeCloseTo(1.5, 12);
+    expect(margin.over({ prefill: 1.5, decode: 7, gatewayMs: 11 }, PROFILED).ttft).toBe(1);
   });
 
   it("forgets what is long ago", () => {
@@ -51,8 +62,9 @@ describe("the margin before objectives", () => {
   });
 
   it("learns nothing from what was not predicted", () => {
-    const margin = observed([]);
-    for (let i = 0; i < 50; i++) margin.observe("tpot", { predictedMs: 0, measuredMs: 5 });
-    expect(margin.over(AS_PROFILED).tpot).toBe(1.2);
+    const margin = new SloMargin();
+    for (let i = 0; i < 50; i++) margin.observeToken({ predictedMs: 0, measuredMs: 5 });
+    for (let i = 0; i < 50; i++) margin.observeFirstToken({ predictedMs: 0, delayMs: 1, measuredMs: 5 });
+    expect(margin.over(AS_PROFILED, PROFILED)).toEqual(PROFILED);
   });
 });

@@ -1,10 +1,16 @@
 import type { Margin } from "./cost-profile.ts";
-import type { TimeFactors } from "./time-correction.ts";
+import type { Outcome, TimeFactors } from "./time-correction.ts";
 
-/** A time as predicted and as it was. */
-export interface Outcome {
-  readonly predictedMs: number;
-  readonly measuredMs: number;
+/** A time to the first token, with what comes before the function's part of it. */
+export interface FirstToken extends Outcome {
+  /** Of this request in the gateway: its prediction and planning. */
+  readonly delayMs: number;
+}
+
+/** What predictions are corrected with. */
+export interface Corrections extends TimeFactors {
+  /** What every request takes in the gateway and between it and the function. */
+  readonly gatewayMs: number;
 }
 
 /** One request in so many may take longer than the margin allows for: 95 % do not. */
@@ -21,34 +27,42 @@ const LEAST = 2 * TOLERATED - 1;
  * nothing, at no time.
  */
 export class SloMargin {
-  readonly #initial: Margin;
-  readonly #ratios = { ttft: [] as number[], tpot: [] as number[] };
-
-  constructor(initial: Margin) {
-    this.#initial = initial;
-  }
+  readonly #firstTokens: FirstToken[] = [];
+  readonly #tokens: Outcome[] = [];
 
   /**
-   * Over predictions that are corrected by these factors: all past requests are judged by what is known of the profile
-   * now, so that what they taught it does not count as uncertainty.
+   * Over predictions that are corrected by these: all past requests are judged by what is known of the profile now, so
+   * that what they taught it does not count as uncertainty.
+   * @param initial the margin of a profile that no request was held against yet
    */
-  over({ prefill, decode }: TimeFactors): Margin {
-    return { ttft: this.#margin("ttft", prefill), tpot: this.#margin("tpot", decode) };
+  over({ prefill, decode, gatewayMs }: Corrections, initial: Margin): Margin {
+    const ttft = this.#firstTokens.map(
+      ({ predictedMs, delayMs, measuredMs }) => measuredMs / (predictedMs * prefill + delayMs + gatewayMs),
+    );
+    const tpot = this.#tokens.map(({ predictedMs, measuredMs }) => measuredMs / (predictedMs * decode));
+    return { ttft: marginOf(ttft, initial.ttft), tpot: marginOf(tpot, initial.tpot) };
+  }
+
+  /** `predictedMs` of its prefill as the profile says, not corrected. */
+  observeFirstToken(outcome: FirstToken): void {
+    remember(this.#firstTokens, outcome);
   }
 
   /** `predictedMs` as the profile says, not corrected. */
-  observe(objective: keyof Margin, { predictedMs, measuredMs }: Outcome): void {
-    if (predictedMs <= 0) return;
-    const ratios = this.#ratios[objective];
-    ratios.push(measuredMs / predictedMs);
-    if (ratios.length > CAPACITY) ratios.shift();
+  observeToken(outcome: Outcome): void {
+    remember(this.#tokens, outcome);
   }
+}
 
-  #margin(objective: keyof Margin, factor: number): number {
-    const observed = this.#ratios[objective].map((ratio) => ratio / factor);
-    const missing = Math.max(0, LEAST - observed.length);
-    const profiled = Array<number>(Math.ceil(missing / TOLERATED)).fill(this.#initial[objective]);
-    const above = Math.floor((observed.length + missing + 1) / TOLERATED) - 1;
-    return Math.max(1, [...observed, ...profiled].sort((a, b) => b - a)[above] ?? 1);
-  }
+function remember<O extends Outcome>(outcomes: O[], outcome: O): void {
+  if (outcome.predictedMs <= 0) return;
+  outcomes.push(outcome);
+  if (outcomes.length > CAPACITY) outcomes.shift();
+}
+
+function marginOf(observed: readonly number[], initial: number): number {
+  const missing = Math.max(0, LEAST - observed.length);
+  const profiled = Array<number>(Math.ceil(missing / TOLERATED)).fill(initial);
+  const above = Math.floor((observed.length + missing + 1) / TOLERATED) - 1;
+  return Math.max(1, [...observed, ...profiled].sort((a, b) => b - a)[above] ?? 1);
 }

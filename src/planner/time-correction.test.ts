@@ -4,6 +4,8 @@ import { timeAt } from "./speed-curve.ts";
 import { tinyProblem } from "./testing/tiny-problem.ts";
 import { correctTimes, TimeCorrection } from "./time-correction.ts";
 
+const AS_PROFILED = { prefill: 1, decode: 1 };
+
 function observed(ratios: readonly number[]): TimeCorrection {
   const correction = new TimeCorrection();
   for (const ratio of ratios) correction.observe("decode", { predictedMs: 10, measuredMs: 10 * ratio });
@@ -11,19 +13,20 @@ function observed(ratios: readonly number[]): TimeCorrection {
 }
 
 describe("a correction of a profile's times", () => {
-  it("changes nothing until some requests have run", () => {
-    expect(observed([3, 3]).factors).toEqual({ prefill: 1, decode: 1 });
+  it("is what it is taken to be until some requests have run", () => {
+    expect(observed([3, 3]).factorsOr(AS_PROFILED)).toEqual(AS_PROFILED);
+    expect(observed([3, 3]).factorsOr({ prefill: 1.5, decode: 2 })).toEqual({ prefill: 1.5, decode: 2 });
   });
 
   it("is the median of measured / predicted, phase by phase", () => {
-    expect(observed([1.1, 1.2, 1.3, 1.4, 50]).factors).toEqual({ prefill: 1, decode: 1.3 });
+    expect(observed([1.1, 1.2, 1.3, 1.4, 50]).factorsOr(AS_PROFILED)).toEqual({ prefill: 1, decode: 1.3 });
   });
 
   it("forgets what is long ago, and learns nothing from what was not predicted or measured", () => {
     const correction = observed([...Array(64).fill(9), ...Array(64).fill(0.8)]);
     for (let i = 0; i < 9; i++) correction.observe("decode", { predictedMs: 0, measuredMs: 5 });
     for (let i = 0; i < 9; i++) correction.observe("decode", { predictedMs: 5, measuredMs: 0 });
-    expect(correction.factors.decode).toBeCloseTo(0.8, 12);
+    expect(correction.factorsOr(AS_PROFILED).decode).toBeCloseTo(0.8, 12);
   });
 
   it("multiplies prefill and decode of plans of its kind, and leaves starts alone", () => {

@@ -1,13 +1,18 @@
 import { median } from "../core/stats.ts";
 import type { CostProfile, ExpertTimes, MainTimes } from "./cost-profile.ts";
 import type { ByKind } from "./plan-kind.ts";
-import type { Outcome } from "./slo-margin.ts";
 import { scaleCurve } from "./speed-curve.ts";
 
 /** What a profile's times have to be multiplied with to be those of requests. */
 export interface TimeFactors {
   readonly prefill: number;
   readonly decode: number;
+}
+
+/** A time as predicted and as it was. */
+export interface Outcome {
+  readonly predictedMs: number;
+  readonly measuredMs: number;
 }
 
 /** Requests remembered: enough for a steady median, few enough to follow how busy the machine is. */
@@ -20,23 +25,33 @@ const LEAST = 3;
  * times longer than when it was measured. The factor is the median of measured / predicted over the last requests.
  */
 export class TimeCorrection {
-  readonly #ratios = { prefill: [] as number[], decode: [] as number[] };
+  readonly #ratios = { prefill: new RecentMedian(), decode: new RecentMedian() };
 
-  get factors(): TimeFactors {
-    return { prefill: this.#factor("prefill"), decode: this.#factor("decode") };
+  /** `initial` for phases of which too little is known. */
+  factorsOr(initial: TimeFactors): TimeFactors {
+    const { prefill, decode } = this.#ratios;
+    return { prefill: prefill.value ?? initial.prefill, decode: decode.value ?? initial.decode };
   }
 
   /** `predictedMs` as the profile says, not corrected. */
   observe(phase: keyof TimeFactors, { predictedMs, measuredMs }: Outcome): void {
     if (predictedMs <= 0 || measuredMs <= 0) return;
-    const ratios = this.#ratios[phase];
-    ratios.push(measuredMs / predictedMs);
-    if (ratios.length > CAPACITY) ratios.shift();
+    this.#ratios[phase].add(measuredMs / predictedMs);
+  }
+}
+
+/** The median of the last values. */
+export class RecentMedian {
+  readonly #values: number[] = [];
+
+  add(value: number): void {
+    this.#values.push(value);
+    if (this.#values.length > CAPACITY) this.#values.shift();
   }
 
-  #factor(phase: keyof TimeFactors): number {
-    const ratios = this.#ratios[phase];
-    return ratios.length < LEAST ? 1 : median(ratios);
+  /** `null` while there are too few. */
+  get value(): number | null {
+    return this.#values.length < LEAST ? null : median(this.#values);
   }
 }
 

@@ -54,7 +54,7 @@ export async function simulateRequests(machine: SimulatedMachine, count: number)
     const isMet = ttftMs <= (problem.slo.ttftMs ?? ttftMs) && tpotMs <= (problem.slo.tpotMs ?? tpotMs);
     served.push({ plan, reasons: reasons as PlanReasons, tpotMs, isMet, isCold });
     planning.observe(choice, {
-      timings: { prefillMs, decodeMs, ttftMs, tpotMs, queueMs: 0 },
+      timings: { prefillMs, decodeMs, ttftMs, tpotMs, queueMs: 0, predictMs: 0, planMs: 0 },
       completionTokens: TOKENS,
       finishReason: "length",
       faults: { lostReplicas: 0, mainRestarts: 0 },
