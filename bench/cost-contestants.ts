@@ -8,6 +8,8 @@ import type { Trial, TrialOptions } from "./cost-trial.ts";
 export interface Contestant {
   readonly name: string;
   readonly system: System;
+  /** Whether one plan is for all requests. */
+  readonly isFixed: boolean;
 }
 
 export type ContestantOptions = Pick<TrialOptions, "model" | "profile" | "priceBook"> & {
@@ -49,7 +51,7 @@ async function startRemoe({ model, profile, priceBook }: ContestantOptions, tria
     planning: { profile, slo, policy: "best-effort", reuse: true },
     history: { path: trial.history, privacy: "full" },
   });
-  return { name: remoe.name, system };
+  return { name: remoe.name, system, isFixed: false };
 }
 
 async function startFixed(
@@ -60,5 +62,5 @@ async function startFixed(
   const decision = planNow(methodNamed(name), common);
   if (decision === null) return null;
   const { plan } = decision.placement;
-  return { name, system: await startSystem({ model, priceBook, plan: { made: plan } }) };
+  return { name, system: await startSystem({ model, priceBook, plan: { made: plan } }), isFixed: true };
 }

@@ -10,6 +10,8 @@ import {
   contextOf,
   type ErrorsByStart,
   predictionErrors,
+  type Repeatability,
+  repeatabilityOf,
   summariseCosts,
 } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
@@ -30,6 +32,8 @@ export interface MeasuredCosts extends CostComparison {
   readonly warmUp: number;
   /** How far off predictions were, by method. */
   readonly errors: Readonly<Record<string, ErrorsByStart>>;
+  /** By method with one plan for all requests. */
+  readonly repeatability: Readonly<Record<string, Repeatability>>;
   /** Prediction and planning of Remoe's requests, in milliseconds; `null` without it. */
   readonly calculateMs: Spread | null;
   /** Whether all methods generated the same tokens. */
@@ -38,6 +42,8 @@ export interface MeasuredCosts extends CostComparison {
 
 /** The first 1,600 or so expert calls of a process are two to three times slower: V8 compiles, caches are cold. */
 const WARM_UP = 5;
+/** How often, at most, one request is served again, spread over the run. */
+const REPEATS = 12;
 
 /**
  * What methods really cost on this machine: each is a system of its own, which serves the same prompts. Methods whose
@@ -47,7 +53,7 @@ const WARM_UP = 5;
 export async function measureCosts(options: MeasuredCostOptions): Promise<MeasuredCosts> {
   const before = loadavg()[0] ?? 0;
   await using trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false });
-  const { outcomes, identical } = await serveAll(options, trial);
+  const { outcomes, repeated, identical } = await serveAll(options, trial);
   const own = outcomes.get(remoe.name);
   const methods = Object.fromEntries(
     options.methods.map((name) => {
@@ -66,6 +72,7 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
     maxTokens: options.maxTokens,
     warmUp: WARM_UP,
     errors: Object.fromEntries([...outcomes].map(([name, served]) => [name, predictionErrors(served)])),
+    repeatability: Object.fromEntries([...repeated].map(([name, served]) => [name, repeatabilityOf(served)])),
     calculateMs: own === undefined ? null : spread(own.map(({ calculateMs }) => calculateMs)),
     identical,
   };
@@ -73,7 +80,11 @@ export async function measureCosts(options: MeasuredCostOptions): Promise<Measur
 
 async function serveAll(options: MeasuredCostOptions, trial: Trial): Promise<Runs> {
   await using systems = await startContestants(options, trial);
-  return await serveInTurns(systems.contestants, trial.prompts, { maxTokens: options.maxTokens, warmUp: WARM_UP });
+  return await serveInTurns(systems.contestants, trial.prompts, {
+    maxTokens: options.maxTokens,
+    warmUp: WARM_UP,
+    repeatEvery: Math.ceil(options.requests / REPEATS),
+  });
 }
 
 function middleOf(prompts: readonly TrialPrompt[]): Workload {

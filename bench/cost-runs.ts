@@ -9,13 +9,15 @@ import type { Evaluation } from "../src/planner/evaluation.ts";
 import type { PlanningProblem } from "../src/planner/problem.ts";
 import type { Platform } from "../src/platform/platform.ts";
 import type { Contestant } from "./cost-contestants.ts";
-import { type PredictedOutcome, sizeOf } from "./cost-summary.ts";
+import { type CostOutcome, type PredictedOutcome, sizeOf } from "./cost-summary.ts";
 import type { TrialPrompt } from "./cost-trial.ts";
 
 /** Prompts served by every contestant. */
 export interface Runs {
   /** By contestant's name, one for each prompt. */
   readonly outcomes: ReadonlyMap<string, readonly PredictedOutcome[]>;
+  /** One prompt, again and again, by name of contestants whose plan stays the same. */
+  readonly repeated: ReadonlyMap<string, readonly CostOutcome[]>;
   /** Whether all generated the same tokens. */
   readonly identical: boolean;
 }
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly maxTokens: number;
   /** Prompts that come first and do not count. */
   readonly warmUp: number;
+  /** How many prompts lie between two servings of the repeated one, which is the first that counts. */
+  readonly repeatEvery: number;
 }
 
 /** Within this time a start in the background has begun, if there is to be one. */
@@ -34,25 +38,50 @@ const STARTS_MS = 50;
 export async function serveInTurns(
   contestants: readonly Contestant[],
   prompts: readonly TrialPrompt[],
-  { maxTokens, warmUp }: RunOptions,
+  { maxTokens, warmUp, repeatEvery }: RunOptions,
 ): Promise<Runs> {
-  const outcomes = new Map(contestants.map(({ name }) => [name, [] as PredictedOutcome[]]));
+  const outcomes = listByName<PredictedOutcome>(contestants);
+  const fixed = contestants.filter(({ isFixed }) => isFixed);
+  const repeated = listByName<CostOutcome>(fixed);
+  const again = prompts[warmUp] as TrialPrompt;
   const progress = createProgress();
   let identical = true;
-  for (const [turn, { prompt, problem }] of prompts.entries()) {
+  for (const [turn, asked] of prompts.entries()) {
     progress.show(`prompt ${turn + 1} of ${prompts.length}`);
-    const answers = new Set<string>();
-    const first = turn % contestants.length;
-    for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
-      const answer = await serve(contestant, prompt, maxTokens);
-      answers.add(`${answer.tokens}`);
-      await untilStarted(contestant.system.platform);
-      if (turn >= warmUp) outcomes.get(contestant.name)?.push(toOutcome(answer.trace, problem));
-    }
-    identical &&= answers.size === 1;
+    const served = await serveByEach(contestants, asked, { first: turn, maxTokens });
+    identical &&= new Set(served.map(({ answer }) => `${answer.tokens}`)).size === 1;
+    if (turn < warmUp) continue;
+    for (const { name, answer } of served) outcomes.get(name)?.push(toOutcome(answer.trace, asked.problem));
+    if ((turn - warmUp) % repeatEvery > 0) continue;
+    for (const { name, answer } of await serveByEach(fixed, again, { first: turn, maxTokens }))
+      repeated.get(name)?.push(toOutcome(answer.trace, again.problem));
   }
   progress.end();
-  return { outcomes, identical };
+  return { outcomes, repeated, identical };
+}
+
+function listByName<T>(contestants: readonly Contestant[]): Map<string, T[]> {
+  return new Map(contestants.map(({ name }) => [name, []]));
+}
+
+interface Served {
+  /** The contestant's. */
+  readonly name: string;
+  readonly answer: Answer;
+}
+
+async function serveByEach(
+  contestants: readonly Contestant[],
+  { prompt }: TrialPrompt,
+  { first, maxTokens }: { readonly first: number; readonly maxTokens: number },
+): Promise<Served[]> {
+  const start = first % contestants.length;
+  const served: Served[] = [];
+  for (const contestant of [...contestants.slice(start), ...contestants.slice(0, start)]) {
+    served.push({ name: contestant.name, answer: await serve(contestant, prompt, maxTokens) });
+    await untilStarted(contestant.system.platform);
+  }
+  return served;
 }
 
 function serve({ system }: Contestant, prompt: TrialPrompt["prompt"], maxTokens: number): Promise<Answer> {
@@ -91,6 +120,7 @@ function toOutcome(trace: RequestTrace, problem: PlanningProblem): PredictedOutc
     predicted: planning?.predicted ?? expected,
     costOfLength: expect(Math.max(0, trace.completionTokens - 1)).cost,
     calculateMs: predictMs + planMs,
+    completionTokens: trace.completionTokens,
   };
 }
 

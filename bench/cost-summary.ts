@@ -127,6 +127,7 @@ export interface PredictedOutcome extends CostOutcome {
   readonly costOfLength: number;
   /** Prediction and planning, which come before the first token. */
   readonly calculateMs: number;
+  readonly completionTokens: number;
 }
 
 /** |predicted − measured| / measured */
@@ -135,13 +136,21 @@ export interface PredictionError {
   readonly median: number;
 }
 
+/** `null` where nothing was measured. */
 export interface PredictionErrors {
   readonly requests: number;
-  readonly cost: PredictionError;
-  readonly costOfLength: PredictionError;
-  readonly ttft: PredictionError;
-  readonly tpot: PredictionError;
+  readonly cost: PredictionError | null;
+  readonly costOfLength: PredictionError | null;
+  readonly ttft: PredictionError | null;
+  /** Of answers with at least `TELLING_TOKENS`. */
+  readonly tpot: PredictionError | null;
 }
+
+/**
+ * Tokens from which on an answer tells how long one takes: of fewer, several may arrive in one read of a socket, and the
+ * time between them is what that leaves.
+ */
+const TELLING_TOKENS = 8;
 
 /** Apart, since a start lasts longer than many a request; `null` where there were none. */
 export interface ErrorsByStart {
@@ -163,15 +172,36 @@ function errorsOf(outcomes: readonly PredictedOutcome[]): PredictionErrors | nul
     cost: errorOf(outcomes.map(({ predicted, cost }) => [predicted.cost, cost])),
     costOfLength: errorOf(outcomes.map(({ costOfLength, cost }) => [costOfLength, cost])),
     ttft: errorOf(outcomes.map(({ predicted, ttftMs }) => [predicted.ttftMs, ttftMs])),
-    tpot: errorOf(outcomes.map(({ predicted, tpotMs }) => [predicted.tpotMs, tpotMs])),
+    tpot: errorOf(outcomes.filter(isTelling).map(({ predicted, tpotMs }) => [predicted.tpotMs, tpotMs])),
   };
 }
 
-function errorOf(pairs: readonly (readonly [predicted: number, measured: number | null])[]): PredictionError {
+function isTelling({ completionTokens }: Pick<PredictedOutcome, "completionTokens">): boolean {
+  return completionTokens >= TELLING_TOKENS;
+}
+
+function errorOf(pairs: readonly (readonly [predicted: number, measured: number | null])[]): PredictionError | null {
   const errors = pairs.flatMap(([predicted, measured]) =>
     measured === null ? [] : [Math.abs(predicted - measured) / measured],
   );
-  return { mean: mean(errors), median: median(errors) };
+  return errors.length === 0 ? null : { mean: mean(errors), median: median(errors) };
+}
+
+/** How far the same request, served again and again, is off its own median: no prediction can be expected to be closer. */
+export type Repeatability = Pick<PredictionErrors, "requests" | "cost" | "ttft" | "tpot">;
+
+/** @param outcomes of the same prompt with the same plan; at least one */
+export function repeatabilityOf(outcomes: readonly CostOutcome[]): Repeatability {
+  const offMedian = (values: readonly (number | null)[]): PredictionError | null => {
+    const middle = median(known(values));
+    return errorOf(values.map((value) => [middle, value]));
+  };
+  return {
+    requests: outcomes.length,
+    cost: offMedian(outcomes.map(({ cost }) => cost)),
+    ttft: offMedian(outcomes.map(({ ttftMs }) => ttftMs)),
+    tpot: offMedian(outcomes.map(({ tpotMs }) => tpotMs)),
+  };
 }
 
 function shareMet(outcomes: readonly CostOutcome[]): number {

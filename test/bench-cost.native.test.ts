@@ -29,6 +29,10 @@ describe("`remoe bench cost` with a profile", () => {
     expect(own?.identical).toBe(true);
     expect(own?.methods).toMatchObject({ cpu: { remoteExperts: 0 }, gpu: null, "all-remote": { remoteExperts: 96 } });
     expect(own?.errors["all-remote"]?.warm?.requests).toBe(1);
+    expect(Object.entries(own?.repeatability ?? {}).map(([name, { requests: times }]) => [name, times])).toEqual([
+      ["cpu", 1],
+      ["all-remote", 1],
+    ]);
     expect(methods).toEqual(own?.methods);
     expect(requests).toBe(1);
     expect(modelled.map(({ kind, model }) => [kind, model])).toEqual([

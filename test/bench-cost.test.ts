@@ -10,6 +10,7 @@ import {
   type MethodCost,
   type PredictedOutcome,
   predictionErrors,
+  repeatabilityOf,
   summariseCosts,
 } from "../bench/cost-summary.ts";
 import { WORKLOAD } from "../bench/plan-problems.ts";
@@ -74,6 +75,7 @@ describe("errors of predictions", () => {
     predicted: { cost, ttftMs, tpotMs: 10 },
     costOfLength: 1,
     calculateMs: 0,
+    completionTokens: 20,
   });
 
   it("are relative to what was measured, cold starts apart", () => {
@@ -86,12 +88,28 @@ describe("errors of predictions", () => {
     expect(warm?.requests).toBe(3);
     expect(warm?.cost).toEqual({ mean: 1 / 3, median: 0.5 });
     expect(warm?.costOfLength).toEqual({ mean: 0, median: 0 });
-    expect(warm?.ttft.median).toBeCloseTo(0.2, 12);
+    expect(warm?.ttft?.median).toBeCloseTo(0.2, 12);
     expect(cold).toMatchObject({ requests: 1, cost: { mean: 2, median: 2 }, ttft: { mean: 3, median: 3 } });
+  });
+
+  it("leave out the time per token of answers too short to tell it", () => {
+    const short = { ...predicted(1, 100), tpotMs: 0.1, completionTokens: 2 };
+    expect(predictionErrors([predicted(1, 100), short]).warm?.tpot).toEqual({ mean: 0, median: 0 });
+    expect(predictionErrors([short]).warm?.tpot).toBeNull();
   });
 
   it("are unknown without requests", () => {
     expect(predictionErrors([predicted(1, 100)]).cold).toBeNull();
+  });
+});
+
+describe("one request served again and again", () => {
+  it("is off its own median by what no prediction can foresee", () => {
+    const times = [80, 100, 130].map((ttftMs) => ({ ...outcome, ttftMs, tpotMs: null }));
+    const { requests, cost, ttft, tpot } = repeatabilityOf(times);
+    expect([requests, cost, tpot]).toEqual([3, { mean: 0, median: 0 }, null]);
+    expect(ttft?.mean).toBeCloseTo((20 / 80 + 0 + 30 / 130) / 3, 12);
+    expect(ttft?.median).toBeCloseTo(30 / 130, 12);
   });
 });
 

@@ -4,7 +4,7 @@ import { benchCost, type CostBenchmark } from "../../../bench/cost.ts";
 import { toCostChart, toRatioChart } from "../../../bench/cost-chart.ts";
 import type { MeasuredCosts } from "../../../bench/cost-measured.ts";
 import { methodLabel } from "../../../bench/cost-methods.ts";
-import type { CostComparison, PredictionErrors } from "../../../bench/cost-summary.ts";
+import type { CostComparison, PredictionError, PredictionErrors, Repeatability } from "../../../bench/cost-summary.ts";
 import { renderChart } from "../../../bench/plot.ts";
 import { formatMoney } from "../../ledger/format-bill.ts";
 import { outputFile, wholeNumber } from "../argument-parsers.ts";
@@ -53,7 +53,7 @@ async function run({ requests, plot, plotRatios, out, json, ...flags }: BenchCos
 
 function describe({ measured, modelled, ratios }: CostBenchmark): string {
   return [
-    ...measured.flatMap((each) => [comparison(each), errors(each)]),
+    ...measured.flatMap((each) => [comparison(each), errors(each), repeatability(each)]),
     ...modelled.map(comparison),
     ratioTable(ratios),
   ].join("\n");
@@ -122,8 +122,24 @@ function errors({ errors: all, methods, ...result }: MeasuredCosts): string {
 }
 
 function errorCells({ requests, cost, costOfLength, ttft, tpot }: PredictionErrors): string[] {
-  const shares = [cost.median, costOfLength.median, ttft.median, ttft.mean, tpot.median, tpot.mean];
+  const shares = [cost?.median, costOfLength?.median, ...both(ttft), ...both(tpot)];
   return [String(requests), ...shares.map(percent)];
+}
+
+/** Nothing where every method plans each request anew. */
+function repeatability({ repeatability: all }: MeasuredCosts): string {
+  const rows = Object.entries(all).map(([name, { requests, cost, ttft, tpot }]: [string, Repeatability]) => [
+    methodLabel(name),
+    String(requests),
+    ...[cost?.median, ...both(ttft), ...both(tpot)].map(percent),
+  ]);
+  if (rows.length === 0) return "";
+  const head = ["one request again, off its median by", "times", "cost", "TTFT median", "mean", "TPOT median", "mean"];
+  return formatTable([head, ...rows], [1, 2, 3, 4, 5, 6]);
+}
+
+function both(error: PredictionError | null): (number | undefined)[] {
+  return [error?.median, error?.mean];
 }
 
 function ratioTable(ratios: readonly CostComparison[]): string {
