@@ -120,7 +120,6 @@ function toOutcome(trace: RequestTrace, problem: PlanningProblem): PredictedOutc
     predicted: planning?.predicted ?? expected,
     costOfLength: expect(Math.max(0, trace.completionTokens - 1)).cost,
     calculateMs: predictMs + planMs,
-    completionTokens: trace.completionTokens,
   };
 }
 

@@ -127,7 +127,6 @@ export interface PredictedOutcome extends CostOutcome {
   readonly costOfLength: number;
   /** Prediction and planning, which come before the first token. */
   readonly calculateMs: number;
-  readonly completionTokens: number;
 }
 
 /** |predicted − measured| / measured */
@@ -142,15 +141,8 @@ export interface PredictionErrors {
   readonly cost: PredictionError | null;
   readonly costOfLength: PredictionError | null;
   readonly ttft: PredictionError | null;
-  /** Of answers with at least `TELLING_TOKENS`. */
   readonly tpot: PredictionError | null;
 }
-
-/**
- * Tokens from which on an answer tells how long one takes: of fewer, several may arrive in one read of a socket, and the
- * time between them is what that leaves.
- */
-const TELLING_TOKENS = 8;
 
 /** Apart, since a start lasts longer than many a request; `null` where there were none. */
 export interface ErrorsByStart {
@@ -172,12 +164,8 @@ function errorsOf(outcomes: readonly PredictedOutcome[]): PredictionErrors | nul
     cost: errorOf(outcomes.map(({ predicted, cost }) => [predicted.cost, cost])),
     costOfLength: errorOf(outcomes.map(({ costOfLength, cost }) => [costOfLength, cost])),
     ttft: errorOf(outcomes.map(({ predicted, ttftMs }) => [predicted.ttftMs, ttftMs])),
-    tpot: errorOf(outcomes.filter(isTelling).map(({ predicted, tpotMs }) => [predicted.tpotMs, tpotMs])),
+    tpot: errorOf(outcomes.map(({ predicted, tpotMs }) => [predicted.tpotMs, tpotMs])),
   };
-}
-
-function isTelling({ completionTokens }: Pick<PredictedOutcome, "completionTokens">): boolean {
-  return completionTokens >= TELLING_TOKENS;
 }
 
 function errorOf(pairs: readonly (readonly [predicted: number, measured: number | null])[]): PredictionError | null {
@@ -187,7 +175,7 @@ function errorOf(pairs: readonly (readonly [predicted: number, measured: number 
   return errors.length === 0 ? null : { mean: mean(errors), median: median(errors) };
 }
 
-/** How far the same request, served again and again, is off its own median: no prediction can be expected to be closer. */
+/** How far the same request, served again and again, is off its own median: what the machine adds to errors of predictions. */
 export type Repeatability = Pick<PredictionErrors, "requests" | "cost" | "ttft" | "tpot">;
 
 /** @param outcomes of the same prompt with the same plan; at least one */

@@ -75,7 +75,6 @@ describe("errors of predictions", () => {
     predicted: { cost, ttftMs, tpotMs: 10 },
     costOfLength: 1,
     calculateMs: 0,
-    completionTokens: 20,
   });
 
   it("are relative to what was measured, cold starts apart", () => {
@@ -92,10 +91,11 @@ describe("errors of predictions", () => {
     expect(cold).toMatchObject({ requests: 1, cost: { mean: 2, median: 2 }, ttft: { mean: 3, median: 3 } });
   });
 
-  it("leave out the time per token of answers too short to tell it", () => {
-    const short = { ...predicted(1, 100), tpotMs: 0.1, completionTokens: 2 };
-    expect(predictionErrors([predicted(1, 100), short]).warm?.tpot).toEqual({ mean: 0, median: 0 });
-    expect(predictionErrors([short]).warm?.tpot).toBeNull();
+  it("count the shortest answers that have a time per token, and are unknown where none has one", () => {
+    const short = { ...predicted(1, 100), tpotMs: 2.5 };
+    const single = { ...predicted(1, 100), tpotMs: null };
+    expect(predictionErrors([predicted(1, 100), short, single]).warm?.tpot).toEqual({ mean: 1.5, median: 1.5 });
+    expect(predictionErrors([single]).warm?.tpot).toBeNull();
   });
 
   it("are unknown without requests", () => {
@@ -104,7 +104,7 @@ describe("errors of predictions", () => {
 });
 
 describe("one request served again and again", () => {
-  it("is off its own median by what no prediction can foresee", () => {
+  it("is off its own median, whatever was predicted", () => {
     const times = [80, 100, 130].map((ttftMs) => ({ ...outcome, ttftMs, tpotMs: null }));
     const { requests, cost, ttft, tpot } = repeatabilityOf(times);
     expect([requests, cost, tpot]).toEqual([3, { mean: 0, median: 0 }, null]);

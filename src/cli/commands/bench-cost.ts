@@ -53,7 +53,7 @@ async function run({ requests, plot, plotRatios, out, json, ...flags }: BenchCos
 
 function describe({ measured, modelled, ratios }: CostBenchmark): string {
   return [
-    ...measured.flatMap((each) => [comparison(each), errors(each), repeatability(each)]),
+    ...measured.flatMap((each) => [comparison(each), errors(each), ...repeatability(each)]),
     ...modelled.map(comparison),
     ratioTable(ratios),
   ].join("\n");
@@ -127,15 +127,14 @@ function errorCells({ requests, cost, costOfLength, ttft, tpot }: PredictionErro
 }
 
 /** Nothing where every method plans each request anew. */
-function repeatability({ repeatability: all }: MeasuredCosts): string {
+function repeatability({ repeatability: all }: MeasuredCosts): string[] {
   const rows = Object.entries(all).map(([name, { requests, cost, ttft, tpot }]: [string, Repeatability]) => [
     methodLabel(name),
     String(requests),
     ...[cost?.median, ...both(ttft), ...both(tpot)].map(percent),
   ]);
-  if (rows.length === 0) return "";
   const head = ["one request again, off its median by", "times", "cost", "TTFT median", "mean", "TPOT median", "mean"];
-  return formatTable([head, ...rows], [1, 2, 3, 4, 5, 6]);
+  return rows.length === 0 ? [] : [formatTable([head, ...rows], [1, 2, 3, 4, 5, 6])];
 }
 
 function both(error: PredictionError | null): (number | undefined)[] {
