@@ -21,6 +21,7 @@ import {
 import { methodNamed } from "./cost-methods.ts";
 import { contextOf, sizeOf } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
+import { openOwnFolder } from "./own-folder.ts";
 
 export interface MeasuredStartOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
   /** Of each method. */
@@ -35,7 +36,8 @@ export interface MeasuredStartOptions extends Omit<TrialOptions, "prompts" | "is
  * @throws PROFILE_*, HISTORY_*, PROMPTS_INVALID, what starting functions throws
  */
 export async function measureStarts(options: MeasuredStartOptions): Promise<ColdStartComparison> {
-  await using trial = await prepareTrial({ ...options, prompts: options.starts, isCold: true });
+  await using folder = await openOwnFolder();
+  const trial = await prepareTrial({ ...options, prompts: options.starts, isCold: true }, folder.path);
   const starts = new Map<string, ColdStartOutcome[]>();
   const progress = createProgress();
   for (const [round, prompt] of trial.prompts.entries()) {

@@ -15,6 +15,7 @@ import {
   summariseCosts,
 } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
+import { openOwnFolder } from "./own-folder.ts";
 
 export interface MeasuredCostOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
   readonly requests: number;
@@ -52,7 +53,8 @@ const REPEATS = 12;
  */
 export async function measureCosts(options: MeasuredCostOptions): Promise<MeasuredCosts> {
   const before = loadavg()[0] ?? 0;
-  await using trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false });
+  await using folder = await openOwnFolder();
+  const trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false }, folder.path);
   const { outcomes, repeated, identical } = await serveAll(options, trial);
   const own = outcomes.get(remoe.name);
   const methods = Object.fromEntries(

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { problemBase } from "../src/cli/create-planning.ts";
 import { historyIdentity } from "../src/cli/history-identity.ts";
@@ -47,7 +45,7 @@ export interface TrialOptions {
 }
 
 /** A model, what its past requests tell, and prompts it has not seen. */
-export interface Trial extends AsyncDisposable {
+export interface Trial {
   readonly program: ModelProgram;
   /** What one plan for all requests is made for. */
   readonly common: PlanningProblem;
@@ -66,23 +64,19 @@ export interface TrialPrompt {
 /** Bundled training prompts that are run where no history is given: more would take minutes. */
 const BUNDLED_LIMIT = 400;
 
-/** @throws PROFILE_*, HISTORY_*, PROMPTS_INVALID, what the engine throws */
-export async function prepareTrial(options: TrialOptions): Promise<Trial> {
+/**
+ * @param folder for the trial's history
+ * @throws PROFILE_*, HISTORY_*, PROMPTS_INVALID, what the engine throws
+ */
+export async function prepareTrial(options: TrialOptions, folder: string): Promise<Trial> {
   const file = readGguf(options.model);
   const program = toModelProgram(file, {});
   const records = await readPastRequests(file, options);
   const { base, common } = decideObjectives(options, { file, program, records });
-  const folder = await mkdtemp(join(tmpdir(), "remoe-bench-"));
-  const discard = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  try {
-    const history = join(folder, "requests.history");
-    await writeHistory(history, file, records);
-    const prompts = await forecastPrompts(options, { file, program, base, history });
-    return { program, common, prompts, history, pastRequests: records.length, [Symbol.asyncDispose]: discard };
-  } catch (error) {
-    await discard();
-    throw error;
-  }
+  const history = join(folder, "requests.history");
+  await writeHistory(history, file, records);
+  const prompts = await forecastPrompts(options, { file, program, base, history });
+  return { program, common, prompts, history, pastRequests: records.length };
 }
 
 async function readPastRequests(file: GgufFile, options: TrialOptions): Promise<HistoryRecord[]> {

@@ -1,5 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isRemoeError } from "../src/core/errors.ts";
 import { VERSION } from "../src/core/version.ts";
@@ -21,6 +19,7 @@ import { TINY_SHAPES, type TinyShapeName, WIDE } from "../src/model/synth/tiny-s
 import { benchEngine, type EngineBenchmark } from "./engine.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { TIMED_MODELS, type TimedModel } from "./model-shapes.ts";
+import { openOwnFolder } from "./own-folder.ts";
 
 /**
  * Which model files Remoe runs: every architecture in every quantisation, checked as the tests do it on small files with
@@ -69,28 +68,24 @@ export interface ModelsBenchmark {
 
 export async function benchModels(options: ModelsBenchOptions): Promise<ModelsBenchmark> {
   const native = loadNative();
-  const folder = mkdtempSync(join(tmpdir(), "remoe-bench-"));
-  const path = join(folder, "model.gguf");
-  try {
-    const checked: CheckedShape[] = [];
-    for (const shape of Object.keys(TINY_SHAPES) as TinyShapeName[]) {
-      checked.push(await checkShape(native, { path, shape }, options));
-    }
-    const timed: TimedShape[] = [];
-    for (const model of options.rounds === 0 ? [] : TIMED_MODELS)
-      timed.push(await timeModel(native, path, model, options));
-    return {
-      schemaVersion: 1,
-      machine: describeMachine(),
-      date: new Date().toISOString().slice(0, 10),
-      versions: { remoe: VERSION, libraries: NATIVE_VERSION },
-      threads: options.threads,
-      checked,
-      timed,
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  await using folder = await openOwnFolder();
+  const path = join(folder.path, "model.gguf");
+  const checked: CheckedShape[] = [];
+  for (const shape of Object.keys(TINY_SHAPES) as TinyShapeName[]) {
+    checked.push(await checkShape(native, { path, shape }, options));
   }
+  const timed: TimedShape[] = [];
+  for (const model of options.rounds === 0 ? [] : TIMED_MODELS)
+    timed.push(await timeModel(native, path, model, options));
+  return {
+    schemaVersion: 1,
+    machine: describeMachine(),
+    date: new Date().toISOString().slice(0, 10),
+    versions: { remoe: VERSION, libraries: NATIVE_VERSION },
+    threads: options.threads,
+    checked,
+    timed,
+  };
 }
 
 async function checkShape(

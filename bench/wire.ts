@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { median, quantile, type Spread, spread } from "../src/core/stats.ts";
 import { packageRoot } from "../src/platform/package-root.ts";
 import { describeMachine, type Machine } from "./machine.ts";
+import { openOwnFolder } from "./own-folder.ts";
 import { type Contender, openContenders, type Payload, payloadBytes } from "./wire-contenders.ts";
 import type { WireEndpoints } from "./wire-endpoints.ts";
 
@@ -73,9 +73,9 @@ const CALLS = { empty: 200, row: 200, batch: 16 } as const satisfies Record<Payl
 
 export async function benchWire({ rounds }: WireBenchOptions): Promise<WireBenchmark> {
   const before = loadavg()[0] ?? 0;
-  const folder = mkdtempSync(join(tmpdir(), "remoe-bench-"));
+  await using folder = await openOwnFolder();
   const script = join(packageRoot(), "dist", "bench", "wire-server.js");
-  const server = spawn(process.execPath, [script, folder], { stdio: ["pipe", "pipe", "inherit"] });
+  const server = spawn(process.execPath, [script, folder.path], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");
   try {
     const contenders = await openContenders(JSON.parse(await firstLine(server.stdout)) as WireEndpoints);
@@ -86,7 +86,6 @@ export async function benchWire({ rounds }: WireBenchOptions): Promise<WireBench
   } finally {
     server.stdin.end();
     await closed;
-    rmSync(folder, { recursive: true });
   }
 }
 

@@ -1,9 +1,10 @@
-import { rmSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ColdStartBenchmark } from "../bench/coldstart.ts";
 import type { CostBenchmark } from "../bench/cost.ts";
-import { runRemoe } from "./run-remoe.ts";
+import { runRemoe, startRemoe } from "./run-remoe.ts";
 import { writeProfile } from "./testing/profile-file.ts";
 
 /** Enough to run every step; what it takes is of no interest here. */
@@ -40,6 +41,22 @@ describe("`remoe bench cost` with a profile", () => {
       ["modelled", "gpt2-moe"],
     ]);
   }, 60_000);
+
+  it.each(["SIGINT", "SIGKILL"] as const)(
+    "leaves no past requests behind when %s ends it",
+    async (signal) => {
+      const folder = mkdtempSync(join(tmpdir(), "remoe-test-"));
+      const left = (): string[] => readdirSync(folder, { recursive: true, encoding: "utf8" });
+      const { child, ended } = startRemoe(["bench", "cost", "--profile", profile, ...FEW], { env: { TMPDIR: folder } });
+      const requests = expect.stringMatching(/requests\.history$/);
+      await expect.poll(left, { timeout: 60_000, interval: 5 }).toContainEqual(requests);
+      child.kill(signal);
+      await ended;
+      await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+      rmSync(folder, { recursive: true });
+    },
+    60_000,
+  );
 });
 
 describe("`remoe bench coldstart` with a profile", () => {
