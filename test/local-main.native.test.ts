@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { remoeError } from "../src/core/errors.ts";
 import { Engine } from "../src/engine/engine.ts";
+import type { GenerationToken } from "../src/engine/generation.ts";
 import { BUNDLED_MODEL, bundledPrompts } from "../src/engine/testing/bundled-model.ts";
 import { runGeneration } from "../src/engine/testing/run-generation.ts";
 import { temporaryFolder } from "../src/engine/testing/temporary-folder.ts";
@@ -147,12 +148,17 @@ async function inProcess(promptTokens: readonly number[], maxTokens: number) {
   return await runGeneration(engine, promptTokens, { maxTokens, topLogprobs: 3 });
 }
 
+/** What the engine said of them; when they were made is another matter. */
+function generated(tokens: readonly TokenEvent[]): readonly GenerationToken[] {
+  return tokens.map(({ atMs, ...token }) => token);
+}
+
 describe("a main function", () => {
   it("generates what the engine generates in this process, logprobs and trace included", async () => {
     const { main } = await start();
     const expected = await inProcess(prompt, 12);
     const { tokens, done } = await collect(main, { topLogprobs: 3 });
-    expect(tokens).toEqual(expected.events);
+    expect(generated(tokens)).toEqual(expected.events);
     expect(done).toEqual({
       ...expected.done,
       timings: done?.timings,
@@ -189,10 +195,10 @@ describe("a main function", () => {
   it("gives each request the tokens it has alone, whether it is computed with others or waits", async () => {
     const { main } = await start({ parallel: 2 });
     const three = prompts.slice(0, 3).map((promptTokens) => ({ promptTokens, maxTokens: 60 }));
-    const alone: (readonly TokenEvent[])[] = [];
-    for (const each of three) alone.push((await collect(main, each)).tokens);
+    const alone: (readonly GenerationToken[])[] = [];
+    for (const each of three) alone.push(generated((await collect(main, each)).tokens));
     const together = await Promise.all(three.map((each, i) => collect(main, { ...each, generationId: `${i}` })));
-    expect(together.map(({ tokens }) => tokens)).toEqual(alone);
+    expect(together.map(({ tokens }) => generated(tokens))).toEqual(alone);
   });
 
   it("passes on its own errors, and goes on serving", async () => {
@@ -205,11 +211,22 @@ describe("a main function", () => {
     expect((await collect(main, { maxTokens: 2 })).tokens).toHaveLength(2);
   });
 
+  it("says when each token was made", async () => {
+    const { main } = await start();
+    const { tokens, done } = await collect(main, {});
+    const times = tokens.map(({ atMs }) => atMs);
+    const { prefillMs = 0, decodeMs = 0 } = done?.timings ?? {};
+    expect(times).toEqual(times.toSorted((one, other) => one - other));
+    expect(times[0]).toBeGreaterThanOrEqual(prefillMs);
+    expect((times.at(-1) as number) - (times[0] as number)).toBeLessThanOrEqual(decodeMs);
+    expect(new Set(times).size).toBe(tokens.length);
+  });
+
   it("goes on where a lost one was when it is given its tokens", async () => {
     const { main } = await start();
     const expected = await inProcess(prompt, 12);
     const { tokens, done } = await collect(main, { replayTokens: expected.tokens.slice(0, 5), topLogprobs: 3 });
-    expect(tokens).toEqual(expected.events.slice(5));
+    expect(generated(tokens)).toEqual(expected.events.slice(5));
     expect(done?.completionTokens).toBe(12);
   });
 });
@@ -369,7 +386,7 @@ describe("the end of a main function", () => {
       if (event.type === "token" && events.length % 15 === 0) killLeased();
     }
     functions.release();
-    expect(events).toEqual((await inProcess(prompt, 40)).events);
+    expect(generated(events)).toEqual((await inProcess(prompt, 40)).events);
     expect(functions.mainRestarts).toBe(2);
     expect(functions.usage()).toMatchObject([{ function: "main", invocations: 3 }]);
   });
@@ -455,7 +472,7 @@ describe("a main function that was expected", () => {
     const { main, lease } = await start();
     stopExpecting();
     const { tokens } = await collect(main, { topLogprobs: 3 });
-    expect(tokens).toEqual((await inProcess(prompt, 12)).events);
+    expect(generated(tokens)).toEqual((await inProcess(prompt, 12)).events);
     const [own = ""] = readdirSync(folder);
     expect(readdirSync(join(folder, own)).sort()).toEqual(["main.1.sock", "prepared.1.pid"]);
     expect(platform.list()).toMatchObject([{ id: "main.1", pid: lease.pid }]);

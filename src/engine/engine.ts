@@ -7,7 +7,13 @@ import { logprobs } from "../model/logprobs.ts";
 import { Sampler } from "../model/sampler.ts";
 import { createPasses } from "./create-passes.ts";
 import { ExpertTracer } from "./expert-tracer.ts";
-import type { FinishReason, GenerationControl, GenerationEvent, GenerationRequest, TokenEvent } from "./generation.ts";
+import type {
+  FinishReason,
+  GenerationControl,
+  GenerationEvent,
+  GenerationRequest,
+  GenerationToken,
+} from "./generation.ts";
 import { type LoadedRuntime, loadRuntime, type RuntimeOptions } from "./load-runtime.ts";
 import type { PassStrategy, SequenceOptions } from "./pass-strategy.ts";
 import { RegionQueue } from "./region-queue.ts";
@@ -130,7 +136,10 @@ export class Engine implements Disposable {
   }
 
   /** Appends tokens to the sequence, replayed ones first. `logits`: undefined if the prefill was finished early. */
-  async *#answer(logits: Float32Array | undefined, answer: Answer): AsyncGenerator<TokenEvent, FinishReason, void> {
+  async *#answer(
+    logits: Float32Array | undefined,
+    answer: Answer,
+  ): AsyncGenerator<GenerationToken, FinishReason, void> {
     const { request, sequence, member, pass, signal, finish } = answer;
     const { promptTokens, replayTokens, stopTokens, maxTokens } = request;
     const last = Math.min(this.contextLength, promptTokens.length + maxTokens);
@@ -162,7 +171,11 @@ export class Engine implements Disposable {
     }
   }
 
-  #choose(logits: Float32Array, { sampling, topLogprobs }: GenerationRequest, sequence: readonly number[]): TokenEvent {
+  #choose(
+    logits: Float32Array,
+    { sampling, topLogprobs }: GenerationRequest,
+    sequence: readonly number[],
+  ): GenerationToken {
     const position = sequence.length;
     const token = this.#sampler.chooseToken({ logits, sampling, recent: sequence, position });
     if (topLogprobs === null) return { type: "token", token, logprob: null, top: [] };

@@ -34,7 +34,7 @@ export interface GenerationControl {
   readonly remote?: RemoteExperts | undefined;
 }
 
-export interface TokenEvent {
+export interface GenerationToken {
   readonly type: "token";
   readonly token: number;
   readonly logprob: number | null;
@@ -92,4 +92,4 @@ export interface GenerationDone {
 }
 
 /** A generation is `token*` and then one `done`. Errors are thrown. */
-export type GenerationEvent = TokenEvent | GenerationDone;
+export type GenerationEvent = GenerationToken | GenerationDone;

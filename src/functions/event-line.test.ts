@@ -36,7 +36,7 @@ it("a part of a larger array travels without the rest", () => {
 });
 
 it.each<GenerateEvent>([
-  { type: "token", token: 3, logprob: -0.5, top: [{ token: 3, logprob: -0.5 }] },
+  { type: "token", token: 3, logprob: -0.5, top: [{ token: 3, logprob: -0.5 }], atMs: 12.5 },
   { type: "lost", function: "experts-0", index: 1, instanceId: "i", reason: "it crashed" },
   { type: "error", error: { code: "PROMPT_EMPTY", message: "m", hint: "h", details: {} } },
 ])("$type events are plain JSON of one line", (event) => {

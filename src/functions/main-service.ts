@@ -53,7 +53,7 @@ export class MainService {
     try {
       for await (const event of engine.generate(request, { signal: gone, finish: finish.signal, remote })) {
         if (event.type === "token") {
-          await write(event);
+          await write({ ...event, atMs: clock() - began });
           if (++tokens % USAGE_EVERY === 0) await write({ type: "usage", remote: remote.usage });
         } else
           await write({

@@ -1,9 +1,9 @@
 import type { SerialisedError } from "../core/errors.ts";
 import type { ExpertSelection } from "../engine/expert-bank.ts";
-import type { GenerationDone, GenerationRequest, TokenEvent } from "../engine/generation.ts";
+import type { GenerationDone, GenerationRequest, GenerationToken } from "../engine/generation.ts";
 import type { Rounding } from "../ledger/meter.ts";
 
-export type { RoutingSample, TokenEvent } from "../engine/generation.ts";
+export type { RoutingSample } from "../engine/generation.ts";
 export type { TokenLogprob } from "../model/logprobs.ts";
 
 /**
@@ -73,6 +73,11 @@ export interface FaultCounts {
   readonly lostReplicas: number;
   /** Experts read from the model file into the main function because nobody else had them. */
   readonly adoptedExperts: number;
+}
+
+export interface TokenEvent extends GenerationToken {
+  /** When it was made: milliseconds since the main function began with this request. */
+  readonly atMs: number;
 }
 
 export interface DoneEvent extends GenerationDone {

@@ -91,7 +91,7 @@ function createMains(step: Step) {
       for (let position = request.replayTokens.length; position < request.maxTokens; position++) {
         const told = await step(position, request);
         if (told !== undefined) yield told;
-        yield { type: "token", token: FIRST_TOKEN + position, logprob: null, top: [] };
+        yield { type: "token", token: FIRST_TOKEN + position, logprob: null, top: [], atMs: position };
       }
       yield DONE;
     },

@@ -227,7 +227,7 @@ async function* readText(
       return last.stopped || event.finishReason !== "length" ? "stop" : "length";
     }
     signal.throwIfAborted();
-    recorder.token();
+    recorder.token(event.atMs);
     held.push(event);
     const chunk = text.push(event.token);
     if (chunk.stopped) {

@@ -74,9 +74,9 @@ describe("a request's trace", () => {
     at(128).predicted();
     at(130).planned({ plan: testPlan, reasons });
     at(165).started(functionsWith({ mainRestarts: 1 }));
-    at(180).token();
-    at(190).token();
-    at(204).token();
+    at(180).token(11);
+    at(190).token(20);
+    at(204).token(30);
     at(205).done(done);
     at(206).end("length");
     expect(traces).toEqual([
@@ -117,13 +117,58 @@ describe("a request's trace", () => {
     at(100).admitted();
     at(100).planned({ plan: testPlan, reasons: null });
     at(100).started(functionsWith({ coldStart: null }));
-    at(150).token();
-    at(170).token();
+    at(150).token(45);
+    at(170).token(60);
     const { timings, experts, activations, faults, peakMemoryMb, bill } = at(200).end("stop");
     expect(timings).toMatchObject({ prefillMs: 50, decodeMs: 20, tpotMs: 20, totalMs: 100 });
     expect([experts, activations, peakMemoryMb]).toEqual([null, null, null]);
     expect(faults).toEqual({ failedCalls: 0, hedgedCalls: 0, lostReplicas: 0, adoptedExperts: 0, mainRestarts: 0 });
     expect(bill).toEqual(billRequest(usage, testPriceBook));
+  });
+
+  describe("time between tokens", () => {
+    /** @param tokens when each came, and when its main function had made it */
+    function tpotOf(tokens: readonly (readonly [arrived: number, atMs: number])[]): number | null {
+      const { at } = createTimedRecorder();
+      for (const [arrived, atMs] of tokens) at(arrived).token(atMs);
+      return at(500).end("length").timings.tpotMs;
+    }
+
+    it("is that of their making when they arrive together", () => {
+      const arrived = 130;
+      expect(
+        tpotOf([
+          [arrived, 20],
+          [arrived, 24],
+          [arrived + 1, 28],
+        ]),
+      ).toBe(4);
+    });
+
+    it("is that of their arrival when they are held up", () => {
+      expect(
+        tpotOf([
+          [130, 20],
+          [134, 24],
+          [160, 28],
+        ]),
+      ).toBe(15);
+    });
+
+    it("goes on by arrival over a main function's loss, whose successor counts from its own beginning", () => {
+      expect(
+        tpotOf([
+          [130, 20],
+          [134, 24],
+          [190, 9],
+        ]),
+      ).toBe(30);
+    });
+
+    it("needs two of them", () => {
+      expect(tpotOf([])).toBeNull();
+      expect(tpotOf([[130, 20]])).toBeNull();
+    });
   });
 
   it("counts an unfinished step until the end and no step that never began", () => {

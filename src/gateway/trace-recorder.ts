@@ -26,8 +26,14 @@ interface Milestones {
   predicted?: number;
   planned?: number;
   started?: number;
-  firstToken?: number;
-  lastToken?: number;
+  firstToken?: TokenTimes;
+  lastToken?: TokenTimes;
+}
+
+interface TokenTimes {
+  readonly arrived: number;
+  /** By the clock of the main function that made it, which begins with its generation. */
+  readonly made: number;
 }
 
 /** Collects what happens to one request, from now until `end`. */
@@ -63,9 +69,10 @@ export class TraceRecorder {
     this.#at.started = this.#options.clock();
   }
 
-  token(): void {
+  /** A token is here that its main function made `atMs` after it began. */
+  token(atMs: number): void {
     this.#completionTokens += 1;
-    this.#at.lastToken = this.#options.clock();
+    this.#at.lastToken = { arrived: this.#options.clock(), made: atMs };
     this.#at.firstToken ??= this.#at.lastToken;
   }
 
@@ -139,18 +146,29 @@ function toTimings({ at, now, done, completionTokens }: Observed): RequestTiming
   /** A step that never began took no time; one that never ended lasted until now. */
   const span = (from: number | undefined, to: number | undefined) =>
     from === undefined ? 0 : toWholeMicroseconds((to ?? now) - from);
-  const tokensMs = span(at.firstToken, at.lastToken);
+  const firstToken = at.firstToken?.arrived;
+  const tokensMs = decodeSpan(at);
   return {
     queueMs: toWholeMicroseconds(span(at.accepted, at.admitted) + (done?.timings.queueMs ?? 0)),
     predictMs: at.predicted === undefined ? 0 : span(at.admitted, at.predicted),
     planMs: at.planned === undefined ? 0 : span(at.predicted ?? at.admitted, at.planned),
     coldStartMs: span(at.planned ?? at.predicted ?? at.admitted, at.started),
-    prefillMs: done === null ? span(at.started, at.firstToken) : toWholeMicroseconds(done.timings.prefillMs),
-    decodeMs: done === null ? tokensMs : toWholeMicroseconds(done.timings.decodeMs),
-    ttftMs: at.firstToken === undefined ? null : span(at.arrived, at.firstToken),
+    prefillMs: done === null ? span(at.started, firstToken) : toWholeMicroseconds(done.timings.prefillMs),
+    decodeMs: done === null ? toWholeMicroseconds(tokensMs) : toWholeMicroseconds(done.timings.decodeMs),
+    ttftMs: firstToken === undefined ? null : span(at.arrived, firstToken),
     tpotMs: completionTokens < 2 ? null : toWholeMicroseconds(tokensMs / (completionTokens - 1)),
     totalMs: span(at.arrived, now),
   };
+}
+
+/**
+ * From the first token to the last, as they arrived or as they were made, whichever took longer: tokens that arrive in one
+ * read were not made in no time, and tokens that are held up on their way are late. A main function that takes over a lost
+ * one's answer counts from its own beginning, after the first arrival: then arrivals are further apart.
+ */
+function decodeSpan({ firstToken, lastToken }: Milestones): number {
+  if (firstToken === undefined || lastToken === undefined) return 0;
+  return Math.max(lastToken.arrived - firstToken.arrived, lastToken.made - firstToken.made);
 }
 
 /** Milliseconds to three decimals: clocks are no better, and records stay readable. */

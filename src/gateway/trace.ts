@@ -21,7 +21,7 @@ export interface RequestTimings {
   readonly decodeMs: number;
   /** Arrival until the first token; `null` when there was none. */
   readonly ttftMs: number | null;
-  /** Mean time between tokens; `null` with fewer than two. */
+  /** Mean time between tokens, the longer of: as they came, as the main function made them. `null` with fewer than two. */
   readonly tpotMs: number | null;
   readonly totalMs: number;
 }

@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import { Sampler } from "../../model/sampler.ts";
 import { GREEDY } from "../../model/sampling.ts";
 import type { Engine } from "../engine.ts";
-import type { GenerationControl, GenerationDone, GenerationRequest, TokenEvent } from "../generation.ts";
+import type { GenerationControl, GenerationDone, GenerationRequest, GenerationToken } from "../generation.ts";
 
 export interface Generation {
   readonly tokens: readonly number[];
-  readonly events: readonly TokenEvent[];
+  readonly events: readonly GenerationToken[];
   /** What every token was chosen from: [vocabulary] each. */
   readonly logits: readonly Float32Array[];
   readonly done: GenerationDone;
@@ -32,7 +32,7 @@ export async function runGeneration(
 ): Promise<Generation> {
   const request = { ...DEFAULTS, promptTokens, ...options };
   const logits: Float32Array[] = [];
-  const events: TokenEvent[] = [];
+  const events: GenerationToken[] = [];
   return recording.run(logits, async () => {
     for await (const event of engine.generate(request, { signal, finish, remote })) {
       if (event.type === "token") events.push(event);

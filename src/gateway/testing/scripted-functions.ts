@@ -105,7 +105,7 @@ async function* play(
     const allowed = beforeToken?.(position) ?? Promise.resolve();
     await unlessAborted(Promise.race([allowed, stopped]), signal);
     if (asked.aborted) return yield toDoneEvent(position, "cancelled");
-    yield toTokenEvent(token, topLogprobs);
+    yield toTokenEvent(token, topLogprobs, position);
   }
   if (failure !== undefined) throw failure;
   yield toDoneEvent(generated.length, generated.length < tokens.length ? "length" : "stop");
@@ -118,12 +118,12 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-function toTokenEvent(token: number, topLogprobs: number | null): TokenEvent {
+function toTokenEvent(token: number, topLogprobs: number | null, atMs: number): TokenEvent {
   const alternatives = Array.from({ length: topLogprobs ?? 0 }, (_, rank) => ({
     token: (token + rank) % 256,
     logprob: -0.5 - rank,
   }));
-  return { type: "token", token, logprob: topLogprobs === null ? null : -0.5, top: alternatives };
+  return { type: "token", token, logprob: topLogprobs === null ? null : -0.5, top: alternatives, atMs };
 }
 
 /** What a main function says at the end. */
