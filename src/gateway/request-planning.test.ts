@@ -190,7 +190,7 @@ describe("planning a request", () => {
     expect(problems).toHaveLength(2);
   });
 
-  it("leaves room for predictions to get worse, where a plan can", async () => {
+  it("leaves room for margins to grow, where a plan can", async () => {
     const profile = { ...tinyProfile, spread: bothKinds({ ttft: 1, tpot: 1.2 }) };
     const margins = async (tpotMs: number): Promise<number[]> => {
       const { planning, problems } = createTestPlanning({ slo: { ttftMs: null, tpotMs }, profile });
@@ -199,8 +199,8 @@ describe("planning a request", () => {
       await planning.choose(QUERY, 0);
       return problems.map(({ margin }) => margin.unsplit.tpot);
     };
-    expect(await margins(100)).toEqual([1.2 ** 2]);
-    expect(await margins(27)).toEqual([1.2 ** 2, 1.2]);
+    expect(await margins(100)).toEqual([1.2 ** 1.5]);
+    expect(await margins(25)).toEqual([1.2 ** 1.5, 1.2]);
   });
 
   it("takes what runs where the first token cannot wait for a plan, which is made when the request has ended", async () => {
