@@ -30,6 +30,9 @@ export interface ShapeResult {
   readonly planSpread: Spread;
   /** The same, by the processor's time alone: median. */
   readonly planProcessorMs: number;
+  /** Time to plan one request whose functions have to be started: median, 95th percentile. */
+  readonly coldPlanMs: number;
+  readonly coldPlanP95Ms: number;
   /** Between two yields: as long as streams of a gateway wait. */
   readonly longestStepMs: number;
   /** Mean share by which plans of small problems cost more than the cheapest; `null` where none could be compared. */
@@ -58,6 +61,7 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
   const cases = runCases(shape, options);
   const gap = findGap(shape, options);
   const times = cases.flatMap(({ planTimesMs }) => planTimesMs);
+  const coldTimes = cases.flatMap(({ coldTimesMs }) => coldTimesMs);
   const headline = cases.find(({ slack }) => slack === HEADLINE_SLACK);
   const costOf = (name: string) => headline?.planners.find(({ planner }) => planner === name)?.cost ?? null;
   return {
@@ -69,6 +73,8 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
     planP95Ms: quantile(times, 0.95),
     planSpread: spread(times),
     planProcessorMs: median(cases.flatMap(({ processorTimesMs }) => processorTimesMs)),
+    coldPlanMs: median(coldTimes),
+    coldPlanP95Ms: quantile(coldTimes, 0.95),
     longestStepMs: Math.max(...cases.map(({ longestStepMs }) => longestStepMs)),
     gapToExact: gap.mean,
     gap,
@@ -95,7 +101,10 @@ function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions
 /** As a gateway does beside the start of its first functions. */
 function practise(problems: readonly PlanningProblem[]): void {
   for (const problem of problems) {
-    for (let plan = 0; plan < PRACTICE_PLANS; plan++) planNow(remoe, problem);
+    for (let plan = 0; plan < PRACTICE_PLANS; plan++) {
+      planNow(remoe, problem);
+      planNow(remoe, { ...problem, isCold: true });
+    }
   }
 }
 

@@ -91,6 +91,7 @@ function caseOf(slack: number, planners: readonly PlannerResult[]): PlanCase {
     slo: { ttftMs: null, tpotMs: null },
     planTimesMs: [1],
     processorTimesMs: [1],
+    coldTimesMs: [1],
     longestStepMs: 1,
     planners: [result("remoe", 1), ...planners],
     split: 1,
