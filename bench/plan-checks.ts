@@ -6,6 +6,9 @@ export interface PlanCase extends Comparison {
   readonly setting: Setting;
   /** Of the objectives, as multiples of what one function of the most memory takes. */
   readonly slack: number;
+  /** To plan each request where functions have to be started, in milliseconds, and the longest step of that. */
+  readonly coldTimesMs: readonly number[];
+  readonly coldLongestStepMs: number;
 }
 
 /** Whether Remoe's plan never costs more than another planner's, and has one whenever that has. */

@@ -25,9 +25,6 @@ export interface Comparison {
   /** Of each request. */
   readonly planTimesMs: readonly number[];
   readonly processorTimesMs: readonly number[];
-  /** Of the same requests with functions to be started. */
-  readonly coldTimesMs: readonly number[];
-  /** Warm or cold. */
   readonly longestStepMs: number;
   /** Remoe's first, then the paper's, then baselines. */
   readonly planners: readonly PlannerResult[];
@@ -39,11 +36,10 @@ export interface Comparison {
 
 /**
  * Plans the same requests with every planner.
- * @param problems warm, with equal objectives; at least one
+ * @param problems with equal objectives; at least one
  */
 export function comparePlanners(problems: readonly PlanningProblem[], clocks: Clocks): Comparison {
   const timed = problems.map((problem) => timePlan(remoe, problem, clocks));
-  const cold = problems.map((problem) => timePlan(remoe, { ...problem, isCold: true }, clocks));
   const own = timed.map(({ decision }) => decision);
   const others = [paper, ...BASELINES.values()].map((planner) => toResult(planner, own, decide(planner, problems)));
   const shares = problems.map((problem, i) => remoteShare(problem, own[i] ?? null));
@@ -52,8 +48,7 @@ export function comparePlanners(problems: readonly PlanningProblem[], clocks: Cl
     slo: (problems[0] as PlanningProblem).slo,
     planTimesMs: timed.map(({ ms }) => ms),
     processorTimesMs: timed.map(({ processorMs }) => processorMs),
-    coldTimesMs: cold.map(({ ms }) => ms),
-    longestStepMs: Math.max(...[...timed, ...cold].map((each) => each.longestStepMs)),
+    longestStepMs: Math.max(...timed.map((each) => each.longestStepMs)),
     planners: [toResult(remoe, own, own), ...others],
     split: shares.filter((share) => share > 0).length / problems.length,
     remoteShare: mean(shares),

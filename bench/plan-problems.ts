@@ -32,10 +32,13 @@ export interface ProblemsOptions {
   readonly slack: number | null;
   /** Of each request; at least one. */
   readonly demands: readonly Demand[];
+  /** Whether functions have to be started. Defaults to false. */
+  readonly isCold?: boolean;
 }
 
-/** Warm requests to a model that is not here, with the same objectives. */
-export function planningProblems({ shape, setting, specs, slack, demands }: ProblemsOptions): PlanningProblem[] {
+/** Requests to a model that is not here, with the same objectives. */
+export function planningProblems(options: ProblemsOptions): PlanningProblem[] {
+  const { shape, setting, specs, slack, demands, isCold = false } = options;
   const { profile, sizes } = modelledProfile({
     device: setting.device === null ? null : found(DEVICES, setting.device),
     host: found(HOSTS, setting.host),
@@ -50,7 +53,7 @@ export function planningProblems({ shape, setting, specs, slack, demands }: Prob
       workload: WORKLOAD,
       demand,
       slo: { ttftMs: null, tpotMs: null },
-      isCold: false,
+      isCold,
       margin: profile.spread,
     }),
   );

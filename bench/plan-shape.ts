@@ -8,7 +8,7 @@ import type { PlanCase } from "./plan-checks.ts";
 import { comparePlanners } from "./plan-comparison.ts";
 import { type Gap, gapToExact } from "./plan-gap.ts";
 import { planningProblems, SETTINGS, syntheticDemands } from "./plan-problems.ts";
-import type { Clocks } from "./plan-timing.ts";
+import { type Clocks, timePlan } from "./plan-timing.ts";
 
 export interface ShapeOptions {
   /** Requests to each shape. */
@@ -75,7 +75,7 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
     planProcessorMs: median(cases.flatMap(({ processorTimesMs }) => processorTimesMs)),
     coldPlanMs: median(coldTimes),
     coldPlanP95Ms: quantile(coldTimes, 0.95),
-    longestStepMs: Math.max(...cases.map(({ longestStepMs }) => longestStepMs)),
+    longestStepMs: Math.max(...cases.flatMap((each) => [each.longestStepMs, each.coldLongestStepMs])),
     gapToExact: gap.mean,
     gap,
     costRemoe: costOf("remoe"),
@@ -92,19 +92,27 @@ function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions
     SLACKS.map((slack) => {
       onProgress(`${shape.name}: ${setting.prices}, objectives × ${slack}`);
       const options = { shape, setting, specs: specsOf(shape), slack };
-      practise(planningProblems({ ...options, demands: unlike }));
-      return { setting, slack, ...comparePlanners(planningProblems({ ...options, demands }), CLOCKS) };
+      const [warm, cold] = [false, true].map((isCold) => {
+        practise(planningProblems({ ...options, demands: unlike, isCold }));
+        return planningProblems({ ...options, demands, isCold });
+      }) as [PlanningProblem[], PlanningProblem[]];
+      return { setting, slack, ...comparePlanners(warm, CLOCKS), ...timeCold(cold) };
     }),
   );
+}
+
+function timeCold(problems: readonly PlanningProblem[]): Pick<PlanCase, "coldTimesMs" | "coldLongestStepMs"> {
+  const timed = problems.map((problem) => timePlan(remoe, problem, CLOCKS));
+  return {
+    coldTimesMs: timed.map(({ ms }) => ms),
+    coldLongestStepMs: Math.max(...timed.map(({ longestStepMs }) => longestStepMs)),
+  };
 }
 
 /** As a gateway does beside the start of its first functions. */
 function practise(problems: readonly PlanningProblem[]): void {
   for (const problem of problems) {
-    for (let plan = 0; plan < PRACTICE_PLANS; plan++) {
-      planNow(remoe, problem);
-      planNow(remoe, { ...problem, isCold: true });
-    }
+    for (let plan = 0; plan < PRACTICE_PLANS; plan++) planNow(remoe, problem);
   }
 }
 

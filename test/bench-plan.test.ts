@@ -92,6 +92,7 @@ function caseOf(slack: number, planners: readonly PlannerResult[]): PlanCase {
     planTimesMs: [1],
     processorTimesMs: [1],
     coldTimesMs: [1],
+    coldLongestStepMs: 1,
     longestStepMs: 1,
     planners: [result("remoe", 1), ...planners],
     split: 1,
