@@ -45,17 +45,19 @@ function mainWeightMb({ nonExpertMb, experts, expertMb }: ModelSizes, { layers }
 
 /** Instances of expert functions: layers may share a function, whose j-th instance holds the j-th replica of each. */
 function instancesOf({ expertMb }: ModelSizes, layers: readonly LayerPlan[]) {
-  const instances = new Map<string, { memoryMb: number; weightMb: number }>();
+  const functions = new Map<string, { memoryMb: number; weightMb: number }[]>();
   for (const { layer, function: name, memoryMb, replicas, remote } of layers) {
     if (remote.length === 0) continue;
-    for (const [index, experts] of replicas.entries()) {
-      const weightMb = experts.length * (expertMb[layer] as number);
-      const shared = instances.get(`${name} ${index}`);
-      if (shared === undefined) instances.set(`${name} ${index}`, { memoryMb, weightMb });
+    const instances = functions.get(name) ?? [];
+    functions.set(name, instances);
+    for (let index = 0; index < replicas.length; index++) {
+      const weightMb = (replicas[index] as readonly number[]).length * (expertMb[layer] as number);
+      const shared = instances[index];
+      if (shared === undefined) instances.push({ memoryMb, weightMb });
       else shared.weightMb += weightMb;
     }
   }
-  return [...instances.values()];
+  return [...functions.values()].flat();
 }
 
 /**

@@ -9,6 +9,9 @@ import { smallestSpec } from "../specs.ts";
 import { countsOf, type LayerDemand } from "./layer-demand.ts";
 import type { OptionGrid } from "./option-grid.ts";
 
+/** What is asked, and what it activates. */
+export type Request = Pick<OptionGrid, "problem" | "demands">;
+
 /** One option of every layer, as places in a grid. [layers] */
 export interface Chosen {
   readonly options: readonly number[];
@@ -24,31 +27,51 @@ export function* decideSplit(
 ): Generator<void, Decision | null, void> {
   const decisions: Decision[] = [];
   for (const chosen of choices) {
-    for (const plan of toPlans(grid, memoryMb, chosen)) decisions.push(decide(grid, plan));
+    const plan = toPlan(grid, memoryMb, chosen);
+    if (plan !== null) decisions.push(...decideSharing(grid, plan, chosen.sharing));
     yield;
   }
   return decisions.length === 0 ? null : chooseCheapest(decisions);
 }
 
 /** As `evaluate` says. */
-export function decide({ problem, demands }: Pick<OptionGrid, "problem" | "demands">, plan: Plan): Decision {
+export function decide({ problem, demands }: Request, plan: Plan): Decision {
   const placement = { plan, devices: splitDevices(problem.profile) };
   const evaluation = evaluate(problem, placement, countsOf(demands));
   return { placement, evaluation, feasible: evaluation.violations.length === 0 };
 }
 
-/** Shared functions first; where starting them may take longer, also one for each layer. None that does not fit. */
-function toPlans(grid: OptionGrid, memoryMb: number, { options, sharing }: Chosen): Plan[] {
+/** A function for each layer; `null` where one does not fit. */
+function toPlan(grid: OptionGrid, memoryMb: number, { options }: Chosen): Plan | null {
   const layers = options.flatMap((option) => toLayerPlan(grid, option) ?? []);
-  if (layers.some((layer) => layer.memoryMb === Number.POSITIVE_INFINITY)) return [];
-  const plan = { specMain: { memoryMb }, layers };
-  if (sharing !== undefined) return [shareFunctions(plan, sharing)];
-  const packed = packLayers(plan, grid.problem.sizes);
-  return [
-    packed,
-    ...(grid.problem.isCold ? [plan] : []),
-    ...(isIdleBilled(grid.problem.prices) ? [fitMemory(packed, grid.problem)] : []),
-  ];
+  return layers.some((layer) => layer.memoryMb === Number.POSITIVE_INFINITY)
+    ? null
+    : { specMain: { memoryMb }, layers };
+}
+
+/** With functions as given, or shared as far as there is room. */
+function decideSharing(request: Request, alone: Plan, sharing: Chosen["sharing"]): Decision[] {
+  if (sharing !== undefined) return [decide(request, shareFunctions(alone, sharing))];
+  const { sizes, prices } = request.problem;
+  const packed = packLayers(alone, sizes);
+  const shared = decidePacked(request, { alone, packed });
+  return isIdleBilled(prices) ? [...shared, decide(request, fitMemory(packed, request.problem))] : shared;
+}
+
+/**
+ * Layers that share functions; and each with its own, which may start sooner, where these would be late or others are
+ * paid to wait for them.
+ */
+export function decidePacked(request: Request, { alone, packed }: Packed): Decision[] {
+  const { isCold, prices } = request.problem;
+  const shared = decide(request, packed);
+  const isLate = shared.evaluation.violations.some(({ objective }) => objective === "ttft");
+  return isCold && (isLate || isIdleBilled(prices)) ? [shared, decide(request, alone)] : [shared];
+}
+
+interface Packed {
+  readonly alone: Plan;
+  readonly packed: Plan;
 }
 
 /**

@@ -15,8 +15,10 @@ export class LayerDemand {
   /** Of each expert, in the order: rows, and the chance of any. */
   readonly #expertRows: Float64Array;
   readonly #expertUsed: Float64Array;
-  /** Those that were asked for. [experts + 1] */
+  /** Those that were asked for. [experts + 1], [experts + 1][replicas], the same */
   readonly #remote: (readonly number[])[] = [];
+  readonly #replicas: (readonly (readonly number[])[])[][] = [];
+  readonly #loads: (readonly ReplicaLoad[])[][] = [];
   /** Of the first r experts together. [experts + 1] */
   readonly #rowsBefore: Float64Array;
   readonly #usedBefore: Float64Array;
@@ -62,17 +64,27 @@ export class LayerDemand {
   }
 
   /** R_{l,1} … R_{l,z}, as `splitReplicas` says. */
-  replicas(r: number, z: number): (readonly number[])[] {
-    if (z === 1) return [this.remote(r)];
+  replicas(r: number, z: number): readonly (readonly number[])[] {
+    this.#replicas[r] ??= [];
+    const own = this.#replicas[r];
+    own[z] ??= z === 1 ? [this.remote(r)] : this.#splitReplicas(r, z);
+    return own[z];
+  }
+
+  #splitReplicas(r: number, z: number): (readonly number[])[] {
     const experts = this.order.slice(0, r).map((expert, i) => ({ expert, load: this.#expertRows[i] as number }));
     return splitReplicas(experts, z);
   }
 
   /** What each of these replicas holds, without naming who is where. */
-  replicaLoads(r: number, z: number): ReplicaLoad[] {
-    if (z === 1) {
-      return [this.evenLoad(r, 1)];
-    }
+  replicaLoads(r: number, z: number): readonly ReplicaLoad[] {
+    this.#loads[r] ??= [];
+    const own = this.#loads[r];
+    own[z] ??= z === 1 ? [this.evenLoad(r, 1)] : this.#loadReplicas(r, z);
+    return own[z];
+  }
+
+  #loadReplicas(r: number, z: number): ReplicaLoad[] {
     const replicas = Array.from({ length: z }, () => ({ rows: 0, used: 0, experts: 0 }));
     for (let place = r - 1; place >= 0; place--) {
       const least = leastLoaded(replicas);

@@ -33,6 +33,11 @@ export interface GridRow {
 export interface PricedColumn extends Column {
   readonly hardware: LayerHardware;
   readonly rate: Rate;
+  /**
+   * What its start costs for each MiB of weights, if that is billed: layers may share functions as far as there is room, so
+   * each pays for as much of a full function's as it takes up.
+   */
+  readonly startPerMb: number;
 }
 
 /** Some of a grid's columns, those next to each other. */
@@ -166,7 +171,7 @@ export class OptionGrid {
       const at = row * this.columns.length + column;
       this.heldMb[at] = replicas * mostMb;
       this.#fillPrefill(at, own, priced.hardware);
-      if (isCold) this.#addStarts(at, weightsOf(own, expertMb), priced);
+      if (isCold) this.#addStarts(at, { allMb: expertMb * count, mostMb }, priced);
     }
   }
 
@@ -203,22 +208,12 @@ export class OptionGrid {
     this.cost[at] = allMs * (perMs - idlePerMs) + (calls + outputTokens * decodeCalls) * perCall;
   }
 
-  /**
-   * Layers may share functions as far as there is room: a start costs each as much of a full function's as it takes up.
-   * What it takes is as if each layer had its own.
-   */
-  #addStarts(at: number, weightsMb: readonly number[], { memoryMb, rate }: PricedColumn): void {
-    const { profile, prices, sizes } = this.problem;
-    const { fixedMs, perMb } = profile.coldStart.experts;
-    const roomMb = memoryMb - sizes.expertsBaseMb;
-    const fullCost = expectedBilledMs(fixedMs + roomMb * perMb, prices.rounding) * rate.perMs;
-    for (const weightMb of weightsMb) {
-      const ms = fixedMs + weightMb * perMb;
-      this.startMs[at] = (this.startMs[at] as number) + ms;
-      this.longestStartMs[at] = Math.max(this.longestStartMs[at] as number, ms);
-      if (prices.coldStart === "free") continue;
-      this.cost[at] = (this.cost[at] as number) + (weightMb / roomMb) * fullCost;
-    }
+  /** What they take is as if each layer had its own functions. */
+  #addStarts(at: number, { allMb, mostMb }: Weights, { replicas, startPerMb }: PricedColumn): void {
+    const { fixedMs, perMb } = this.problem.profile.coldStart.experts;
+    this.startMs[at] = replicas * fixedMs + allMb * perMb;
+    this.longestStartMs[at] = fixedMs + mostMb * perMb;
+    this.cost[at] = (this.cost[at] as number) + allMb * startPerMb;
   }
 
   #fillDecode(): void {
@@ -242,9 +237,10 @@ interface Replicas {
   readonly mostExperts: number;
 }
 
-/** Of all replicas, in MiB. */
-function weightsOf({ count, loads }: Replicas, expertMb: number): number[] {
-  return Array.from({ length: count }, (_, i) => expertMb * (loads[i % loads.length] as ReplicaLoad).experts);
+/** Of all replicas, and of the fullest. */
+interface Weights {
+  readonly allMb: number;
+  readonly mostMb: number;
 }
 
 function mostExperts(replicas: readonly ReplicaLoad[]): number {
@@ -264,11 +260,16 @@ function toRow(
 
 const IDLE: ExpertSpeed = { decodeLayer: 0, decodeRow: 0, prefillExpert: 0, prefillRow: 0 };
 
-function priceColumn({ profile, prices }: PlanningProblem, column: Column): PricedColumn {
+function priceColumn({ profile, prices, sizes }: PlanningProblem, column: Column): PricedColumn {
   const remote = expertSpeed(profile.remote, toVcpus(column.memoryMb));
+  const rate = rateOf({ memoryMb: column.memoryMb, gpuMemoryMb: 0 }, prices);
+  const { fixedMs, perMb } = profile.coldStart.experts;
+  const roomMb = column.memoryMb - sizes.expertsBaseMb;
+  const fullCost = expectedBilledMs(fixedMs + roomMb * perMb, prices.rounding) * rate.perMs;
   return {
     ...column,
     hardware: { local: IDLE, remote, wire: profile.wire, contention: profile.contention, rounding: prices.rounding },
-    rate: rateOf({ memoryMb: column.memoryMb, gpuMemoryMb: 0 }, prices),
+    rate,
+    startPerMb: prices.coldStart === "free" ? 0 : fullCost / roomMb,
   };
 }

@@ -4,12 +4,9 @@ import { expertsNeedMb } from "../memory-needs.ts";
 import { fitMemory, packLayers } from "../pack-layers.ts";
 import type { LayerPlan, Plan } from "../plan.ts";
 import { smallestSpec } from "../specs.ts";
-import { decide } from "./decide-split.ts";
+import { decide, decidePacked, type Request } from "./decide-split.ts";
 import { spread } from "./grid-choices.ts";
 import type { LayerDemand } from "./layer-demand.ts";
-import type { OptionGrid } from "./option-grid.ts";
-
-type Request = Pick<OptionGrid, "problem" | "demands">;
 
 /** Plans that are tried: fewer of more layers, each takes longer. */
 const TRIALS = { most: 48, least: 4, ofAllLayers: 64 };
@@ -30,7 +27,7 @@ export function* resizeFunctions(request: Request, decision: Decision): Generato
   const decisions = [decision];
   for (const count of counts) {
     for (const memoryMb of sizes) {
-      for (const resized of resize(request, plan, { count, memoryMb })) decisions.push(decide(request, resized));
+      decisions.push(...resize(request, plan, { count, memoryMb }));
       yield;
     }
   }
@@ -44,14 +41,13 @@ interface FunctionSize {
   readonly memoryMb: number;
 }
 
-/** Shared as far as there is room, as small as holds that; and where starts may take longer so, one for each layer. */
-function resize(request: Request, plan: Plan, size: FunctionSize): Plan[] {
-  const { sizes, isCold } = request.problem;
+/** Shared as far as there is room, and as small as holds that. */
+function resize(request: Request, plan: Plan, size: FunctionSize): Decision[] {
   const layers = plan.layers.flatMap((layer) => resizeLayer(request, layer, size) ?? []);
   if (layers.length < plan.layers.length) return [];
   const alone = { ...plan, layers };
-  const shared = packLayers(alone, sizes);
-  return [shared, fitMemory(shared, request.problem), ...(isCold ? [alone] : [])];
+  const packed = packLayers(alone, request.problem.sizes);
+  return [...decidePacked(request, { alone, packed }), decide(request, fitMemory(packed, request.problem))];
 }
 
 /** `null` where no function has as much memory. */

@@ -92,8 +92,9 @@ function* searchFrom(
   const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * costToBeat(searched));
   const others = open.length === 0 ? [] : [yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)];
   const decision = cheapestOf([searched, ...others]);
-  const isEachAlone = !problem.isCold && !isIdleBilled(problem.prices);
-  if (decision === null || isEachAlone) return { decision, bound };
+  // Out of reach of the objectives it may still make starts shorter.
+  const mayHelp = isSharingCheaper(problem) || (problem.isCold && decision?.feasible === false);
+  if (decision === null || !mayHelp) return { decision, bound };
   return { decision: yield* resizeFunctions(coarse.grid, decision), bound };
 }
 
@@ -174,7 +175,7 @@ function* searchMains(search: GridSearch, mains: readonly Pairing[]): Generator<
     const main: RelaxedMain | null = yield* search.relax(pairing, costToBeat(best));
     if (main === null) continue;
     best = cheapestOf([best, yield* searchMain(search, main, best)]);
-    const columns = search.grid.problem.isCold ? mostChosen(search.grid, main.relaxed) : null;
+    const columns = isStartBilled(search.grid.problem) ? mostChosen(search.grid, main.relaxed) : null;
     if (columns === null) continue;
     const alike: RelaxedMain | null = yield* search.relax({ ...pairing, columns }, costToBeat(best));
     if (alike !== null) best = cheapestOf([best, yield* searchMain(search, alike, best)]);
@@ -192,6 +193,15 @@ function mostChosen(grid: OptionGrid, { columns: searched, remoteOptions }: Rela
   return { from, end: from + 1 };
 }
 
+/** Whether what a plan costs depends on which layers share functions. */
+function isSharingCheaper(problem: PlanningProblem): boolean {
+  return isStartBilled(problem) || isIdleBilled(problem.prices);
+}
+
+function isStartBilled({ isCold, prices }: PlanningProblem): boolean {
+  return isCold && prices.coldStart === "billed";
+}
+
 function costToBeat(best: Decision | null): number {
   return best?.feasible === true ? best.evaluation.cost : Number.POSITIVE_INFINITY;
 }
@@ -202,16 +212,16 @@ function* searchMain(
   main: RelaxedMain,
   best: Decision | null,
 ): Generator<void, Decision | null, void> {
-  const { sizes, isCold, prices } = search.grid.problem;
+  const { problem } = search.grid;
   const { most, least, ofAllLayers } = BEAM_STATES;
-  const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / sizes.layers)));
+  const states = Math.max(least, Math.min(most, Math.ceil(ofAllLayers / problem.sizes.layers)));
   const beam = { options: BEAM_OPTIONS, states };
   const isFound = best?.feasible === true;
   const below = isFound ? best.evaluation.cost : Number.POSITIVE_INFINITY;
   const within = main.isWithinReach ? yield* combineWithin(search, main, { below, beam }) : [];
   if (within.length > 0 || isFound) {
-    const isExact = !isCold && !isIdleBilled(prices);
-    return yield* decideSplit(search.grid, main.memoryMb, within.slice(0, isExact ? 1 : FINALISTS));
+    const finalists = within.slice(0, isSharingCheaper(problem) ? FINALISTS : 1);
+    return yield* decideSplit(search.grid, main.memoryMb, finalists);
   }
   const missing = yield* search.combine(
     { ...main, budget: { ...main.budget, ...UNLIMITED } },
