@@ -190,6 +190,12 @@ describe("planning a request", () => {
     expect(problems).toHaveLength(2);
   });
 
+  it("draws only once what requests activate of which nothing is known", () => {
+    const { planning } = createTestPlanning({ slo: NO_SLO });
+    const other = { ...QUERY, promptTokens: QUERY.promptTokens + 1 };
+    expect(planning.problemOf(other).demand).toBe(planning.problemOf(QUERY).demand);
+  });
+
   it("leaves room for margins to grow, where a plan can", async () => {
     const profile = { ...tinyProfile, spread: bothKinds({ ttft: 1, tpot: 1.2 }) };
     const margins = async (tpotMs: number): Promise<number[]> => {

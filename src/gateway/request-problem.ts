@@ -1,5 +1,5 @@
 import { toDemand } from "../planner/demand.ts";
-import type { ModelSizes, PlanningProblem } from "../planner/problem.ts";
+import type { Demand, ModelSizes, PlanningProblem } from "../planner/problem.ts";
 import { uniformMatrix } from "../predictor/activation-matrix.ts";
 import { countTokens } from "../predictor/count-tokens.ts";
 import { decodeSamples } from "../predictor/similar-prompts.ts";
@@ -16,12 +16,11 @@ const USUAL_OUTPUT = 256;
 export function toProblem(base: ProblemBase, query: PlanQuery, margin: PlanningProblem["margin"]): PlanningProblem {
   const { sizes } = base;
   const { promptTokens, maxTokens, expectation } = query;
-  const matrix = expectation?.forecast.matrix ?? uniformMatrix(sizes);
   const outputTokens = Math.min(maxTokens - 1, expectedOutput(expectation, sizes) ?? USUAL_OUTPUT);
   return {
     ...base,
     workload: { promptTokens, outputTokens },
-    demand: toDemand(matrix, decodeSamples(expectation?.similar ?? []), sizes),
+    demand: demandOf(expectation, sizes),
     isCold: true,
     margin,
   };
@@ -35,4 +34,14 @@ function expectedOutput(expectation: Expectation | null, sizes: ModelSizes): num
   const total = answered.reduce((sum, { weight }) => sum + weight, 0);
   if (total === 0) return null;
   return Math.round(answered.reduce((sum, { tokens, weight }) => sum + weight * tokens, 0) / total);
+}
+
+/** Of requests of which nothing is known, by model: drawing sets takes longer than a stream should wait. */
+const unknownDemands = new WeakMap<ModelSizes, Demand>();
+
+function demandOf(expectation: Expectation | null, sizes: ModelSizes): Demand {
+  if (expectation !== null) return toDemand(expectation.forecast.matrix, decodeSamples(expectation.similar), sizes);
+  const demand = unknownDemands.get(sizes) ?? toDemand(uniformMatrix(sizes), [], sizes);
+  unknownDemands.set(sizes, demand);
+  return demand;
 }

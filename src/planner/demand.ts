@@ -57,7 +57,19 @@ function drawSets(matrix: ActivationMatrix, { layers, experts, expertsPerToken: 
 
 /** The k greatest of u^(1/share) have the distribution of k draws without replacement (Efraimidis and Spirakis, 2006). */
 function drawSet(shares: Float32Array, k: number, random: () => number): number[] {
-  const keys = Float64Array.from(shares, (share) => Math.log(random()) / Math.max(share, Number.MIN_VALUE));
-  const order = Array.from(keys, (_, expert) => expert);
-  return order.sort((a, b) => (keys[b] as number) - (keys[a] as number)).slice(0, k);
+  const drawn: number[] = [];
+  const keys: number[] = [];
+  for (let expert = 0; expert < shares.length; expert++) {
+    const key = Math.log(random()) / Math.max(shares[expert] as number, Number.MIN_VALUE);
+    if (drawn.length === k && key <= (keys[k - 1] as number)) continue;
+    // There are thousands of sets, and few of all experts make it into each: sorting all of them takes ten times as long.
+    let at = Math.min(drawn.length, k - 1);
+    for (; at > 0 && key > (keys[at - 1] as number); at--) {
+      drawn[at] = drawn[at - 1] as number;
+      keys[at] = keys[at - 1] as number;
+    }
+    drawn[at] = expert;
+    keys[at] = key;
+  }
+  return drawn;
 }
