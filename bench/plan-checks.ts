@@ -1,8 +1,9 @@
 import type { Comparison, PlannerResult } from "./plan-comparison.ts";
+import type { TimedDecisions } from "./plan-decision.ts";
 import type { Setting } from "./plan-problems.ts";
 
 /** Requests of one shape in one setting with the same objectives. */
-export interface PlanCase extends Comparison {
+export interface PlanCase extends Comparison, TimedDecisions {
   readonly setting: Setting;
   /** Of the objectives, as multiples of what one function of the most memory takes. */
   readonly slack: number;

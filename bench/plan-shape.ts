@@ -6,6 +6,7 @@ import { remoe } from "../src/planner/remoe-planner.ts";
 import { type ModelShape, specsOf } from "../src/profile/modelled/model-shape.ts";
 import type { PlanCase } from "./plan-checks.ts";
 import { comparePlanners } from "./plan-comparison.ts";
+import { timeDecisions } from "./plan-decision.ts";
 import { type Gap, gapToExact } from "./plan-gap.ts";
 import { planningProblems, SETTINGS, syntheticDemands } from "./plan-problems.ts";
 import { type Clocks, timePlan } from "./plan-timing.ts";
@@ -33,6 +34,13 @@ export interface ShapeResult {
   /** Time to plan one request whose functions have to be started: median, 95th percentile. */
   readonly coldPlanMs: number;
   readonly coldPlanP95Ms: number;
+  /**
+   * What requests wait for in a gateway: those that a plan is made for, in one to three searches, median and 95th
+   * percentile; and those that find theirs, median.
+   */
+  readonly decisionMs: number;
+  readonly decisionP95Ms: number;
+  readonly cachedDecisionMs: number;
   /** Between two yields: as long as streams of a gateway wait. */
   readonly longestStepMs: number;
   /** Mean share by which plans of small problems cost more than the cheapest; `null` where none could be compared. */
@@ -57,11 +65,12 @@ const CLOCKS: Clocks = {
   },
 };
 
-export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResult {
-  const cases = runCases(shape, options);
+export async function benchShape(shape: ModelShape, options: ShapeOptions): Promise<ShapeResult> {
+  const cases = await runCases(shape, options);
   const gap = findGap(shape, options);
   const times = cases.flatMap(({ planTimesMs }) => planTimesMs);
   const coldTimes = cases.flatMap(({ coldTimesMs }) => coldTimesMs);
+  const decisionTimes = cases.flatMap(({ decisionTimesMs }) => decisionTimesMs);
   const headline = cases.find(({ slack }) => slack === HEADLINE_SLACK);
   const costOf = (name: string) => headline?.planners.find(({ planner }) => planner === name)?.cost ?? null;
   return {
@@ -75,7 +84,10 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
     planProcessorMs: median(cases.flatMap(({ processorTimesMs }) => processorTimesMs)),
     coldPlanMs: median(coldTimes),
     coldPlanP95Ms: quantile(coldTimes, 0.95),
-    longestStepMs: Math.max(...cases.flatMap((each) => [each.longestStepMs, each.coldLongestStepMs])),
+    decisionMs: median(decisionTimes),
+    decisionP95Ms: quantile(decisionTimes, 0.95),
+    cachedDecisionMs: median(cases.flatMap(({ cachedTimesMs }) => cachedTimesMs)),
+    longestStepMs: Math.max(...cases.flatMap(longestSteps)),
     gapToExact: gap.mean,
     gap,
     costRemoe: costOf("remoe"),
@@ -84,21 +96,28 @@ export function benchShape(shape: ModelShape, options: ShapeOptions): ShapeResul
   };
 }
 
-function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions): PlanCase[] {
+function longestSteps({ longestStepMs, coldLongestStepMs, decisionLongestStepMs }: PlanCase): number[] {
+  return [longestStepMs, coldLongestStepMs, decisionLongestStepMs];
+}
+
+async function runCases(shape: ModelShape, { prompts, seed, onProgress }: ShapeOptions): Promise<PlanCase[]> {
   onProgress(`${shape.name}: prompts`);
   const demands = syntheticDemands(shape, { count: prompts, seed });
   const unlike = syntheticDemands(shape, { count: 1, seed: seed + 1 });
-  return SETTINGS.flatMap((setting) =>
-    SLACKS.map((slack) => {
+  const cases: PlanCase[] = [];
+  for (const setting of SETTINGS) {
+    for (const slack of SLACKS) {
       onProgress(`${shape.name}: ${setting.prices}, objectives × ${slack}`);
       const options = { shape, setting, specs: specsOf(shape), slack };
       const [warm, cold] = [false, true].map((isCold) => {
         practise(planningProblems({ ...options, demands: unlike, isCold }));
         return planningProblems({ ...options, demands, isCold });
       }) as [PlanningProblem[], PlanningProblem[]];
-      return { setting, slack, ...comparePlanners(warm, CLOCKS), ...timeCold(cold) };
-    }),
-  );
+      const compared = { ...comparePlanners(warm, CLOCKS), ...timeCold(cold) };
+      cases.push({ setting, slack, ...compared, ...(await timeDecisions(cold, CLOCKS.wall)) });
+    }
+  }
+  return cases;
 }
 
 function timeCold(problems: readonly PlanningProblem[]): Pick<PlanCase, "coldTimesMs" | "coldLongestStepMs"> {

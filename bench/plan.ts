@@ -44,7 +44,8 @@ export async function benchPlan(options: PlanBenchOptions): Promise<PlanBenchmar
   const { histories, measured, seed } = options;
   const before = loadavg()[0] ?? 0;
   const chosen = [...SHAPES.values()].filter(({ name }) => options.shapes.includes(name));
-  const shapes = chosen.map((shape) => benchShape(shape, options));
+  const shapes: ShapeResult[] = [];
+  for (const shape of chosen) shapes.push(await benchShape(shape, options));
   const shown = chosen.filter(({ name }) => FIGURE_SHAPES.includes(name)).map((shape) => figureProblem(shape, seed));
   return {
     schemaVersion: 1,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { planCharts } from "../bench/plan-chart.ts";
 import { checkCosts, type PlanCase } from "../bench/plan-checks.ts";
 import { comparePlanners, type PlannerResult } from "../bench/plan-comparison.ts";
+import { timeDecisions } from "../bench/plan-decision.ts";
 import { fittedMs, measuredCurve, phaseTimes } from "../bench/plan-figures.ts";
 import { gapToExact } from "../bench/plan-gap.ts";
 import { planningProblems, SETTINGS, syntheticDemands } from "../bench/plan-problems.ts";
@@ -35,6 +36,21 @@ describe("timing a planner", () => {
     };
     const timed = timePlan(planner, tinyProblem, { wall: clockOf(100, 2, 5, 1), processor: clockOf(50, 6) });
     expect(timed).toEqual({ decision: null, ms: 8, processorMs: 6, longestStepMs: 5 });
+  });
+});
+
+describe("timing a gateway's decisions", () => {
+  it("times those that a plan is made for, those that find theirs, and the longest step", async () => {
+    let looks = 0;
+    const demands = syntheticDemands(gpt2, { count: 2, seed: 1 });
+    const options = { shape: gpt2, setting: SETTINGS[0], specs: specsOf(gpt2), slack: 1.2, demands, isCold: true };
+    const timed = await timeDecisions(planningProblems(options), () => looks++);
+    const [cached, anew] = [timed.cachedTimesMs, timed.decisionTimesMs];
+    expect([cached.length, anew.length]).toEqual([2, 2]);
+    // A look at the clock before and after each step: who makes a plan takes more of them.
+    expect(Math.max(...cached)).toBeLessThan(Math.min(...anew));
+    expect(timed.decisionLongestStepMs).toBeGreaterThan(0);
+    expect(timed.decisionLongestStepMs).toBeLessThan(Math.min(...anew));
   });
 });
 
@@ -93,6 +109,9 @@ function caseOf(slack: number, planners: readonly PlannerResult[]): PlanCase {
     processorTimesMs: [1],
     coldTimesMs: [1],
     coldLongestStepMs: 1,
+    decisionTimesMs: [1],
+    cachedTimesMs: [1],
+    decisionLongestStepMs: 1,
     longestStepMs: 1,
     planners: [result("remoe", 1), ...planners],
     split: 1,
@@ -184,6 +203,7 @@ describe("remoe bench plan", () => {
     expect(schemaVersion).toBe(1);
     expect(shapes).toHaveLength(1);
     expect(shapes[0]).toMatchObject({ name: "gpt2-moe", layers: 12, experts: 8, planMs: expect.any(Number) });
+    expect(shapes[0]).toMatchObject({ decisionMs: expect.any(Number), cachedDecisionMs: expect.any(Number) });
     expect(shapes[0].costRemoe).toBeLessThanOrEqual(shapes[0].costPaper * (1 + 1e-9));
     expect(shapes[0]).toHaveProperty("gapToExact");
     expect(checks.map(({ planner }: { planner: string }) => planner)).toContain("uniform-memory");

@@ -9,6 +9,7 @@ import { BackgroundStarts } from "../background-starts.ts";
 import type { PlanQuery, PlanReasons } from "../plan-choice.ts";
 import { RequestPlanning } from "../request-planning.ts";
 import type { RequestTrace } from "../trace.ts";
+import { SimulatedDeployments } from "./simulated-deployments.ts";
 
 export interface SimulatedMachine {
   /** What the planner is told. */
@@ -39,13 +40,15 @@ export async function simulateRequests(machine: SimulatedMachine, count: number)
   const { promptTokens, outputTokens } = problem.workload;
   const query: PlanQuery = { promptTokens, maxTokens: outputTokens + 1, expectation: null };
   const random = createRandom(seed);
-  const { planning, backgroundStarts, acquire } = createSimulatedGateway(problem);
+  const deployments = new SimulatedDeployments();
+  const backgroundStarts = new BackgroundStarts({ start: (plan) => deployments.start(plan), isIdle: () => true });
+  const planning = createPlanning(problem, deployments, backgroundStarts);
   await planning.start(query);
   const served: SimulatedRequest[] = [];
   for (let i = 0; i < count; i++) {
     const choice = await planning.choose(query, 0);
     const { plan, reasons } = choice;
-    const isCold = acquire(plan);
+    const isCold = deployments.acquire(plan);
     const factor = slower[kindOf(plan)] * Math.exp(noise * normal(random));
     const times = { prefill: factor, decode: factor };
     const profile = correctTimes(problem.profile, { unsplit: times, split: times });
@@ -65,22 +68,11 @@ export async function simulateRequests(machine: SimulatedMachine, count: number)
   return served;
 }
 
-/** The gateway's planning with functions that take no time to start and never end. */
-function createSimulatedGateway(problem: PlanningProblem) {
-  const plans = new Map<string, Plan>();
-  const running = new Set<Plan>();
-  const served = new Set<Plan>();
-  const known = (plan: Plan): Plan => {
-    const key = JSON.stringify(plan);
-    plans.set(key, plans.get(key) ?? plan);
-    return plans.get(key) as Plan;
-  };
-  const start = async (plan: Plan): Promise<void> => void running.add(plan);
-  const backgroundStarts = new BackgroundStarts({ start, isIdle: () => true });
-  const planning = new RequestPlanning({
-    base: problem,
+function createPlanning(base: PlanningProblem, deployments: SimulatedDeployments, backgroundStarts: BackgroundStarts) {
+  return new RequestPlanning({
+    base,
     planner: remoe,
-    deployments: { known, start, isWarm: (plan) => running.has(plan), warmPlans: () => [...running] },
+    deployments,
     backgroundStarts,
     policy: "best-effort",
     reuse: true,
@@ -88,14 +80,6 @@ function createSimulatedGateway(problem: PlanningProblem) {
     clock: () => 0,
     signal: new AbortController().signal,
   });
-  /** For a request. → whether they are new */
-  const acquire = (plan: Plan): boolean => {
-    const isNew = !served.has(plan);
-    running.add(plan);
-    served.add(plan);
-    return isNew;
-  };
-  return { planning, backgroundStarts, acquire };
 }
 
 /** From the standard normal distribution (Box, Muller). */
