@@ -378,6 +378,13 @@ describe("objectives that cannot be met", () => {
     expect(problems.map(({ isCold }) => isCold)).toEqual([false, true]);
   });
 
+  it("with running functions are not planned for with a start, which takes longer", async () => {
+    const ttftMs = 2 * leastStartMs(tinyProblem);
+    const { planning, problems } = createTestPlanning({ slo: { ttftMs, tpotMs: 1 }, policy: "best-effort" });
+    await planning.choose(QUERY, 0);
+    expect(problems.every(({ isCold }) => !isCold)).toBe(true);
+  });
+
   it("by any cold start are not planned for", async () => {
     const ttftMs = leastStartMs(tinyProblem);
     const { planning, problems } = createTestPlanning({ slo: { ttftMs, tpotMs: null }, policy: "best-effort" });

@@ -6,7 +6,7 @@ import type { Decision } from "../planner/evaluation.ts";
 import { infeasible } from "../planner/infeasible.ts";
 import type { Plan } from "../planner/plan.ts";
 import { kindOf } from "../planner/plan-kind.ts";
-import type { Planner } from "../planner/planner.ts";
+import type { OrElse, Planner } from "../planner/planner.ts";
 import type { PlanningProblem } from "../planner/problem.ts";
 import type { TimeFactors } from "../planner/time-correction.ts";
 import type { BackgroundStarts } from "./background-starts.ts";
@@ -228,9 +228,10 @@ export class RequestPlanning implements PlanChooser {
   async #decide(problem: PlanningProblem): Promise<Decision | null> {
     if (!this.#options.reuse) return await this.#steps(problem);
     const running = await this.#lastingPlan({ ...problem, isCold: false });
-    if (running === null || !mayStartInTime(problem)) return running;
+    // What misses an objective without a start misses it with one.
+    if (running?.feasible !== true || !mayStartInTime(problem)) return running;
     if (evaluate(problem, running.placement).violations.length === 0) return running;
-    const cold = await this.#steps(problem);
+    const cold = await this.#steps(problem, "nothing");
     return cold?.feasible === true ? cold : running;
   }
 
@@ -238,12 +239,12 @@ export class RequestPlanning implements PlanChooser {
   async #lastingPlan(problem: PlanningProblem): Promise<Decision | null> {
     const { unsplit, split } = problem.margin;
     const margin = { unsplit: withRoom(unsplit), split: withRoom(split) };
-    const lasting = await this.#steps({ ...problem, margin });
+    const lasting = await this.#steps({ ...problem, margin }, "nothing");
     return lasting?.feasible === true ? lasting : await this.#steps(problem);
   }
 
-  async #steps(problem: PlanningProblem): Promise<Decision | null> {
-    const steps = this.#options.planner.plan(problem);
+  async #steps(problem: PlanningProblem, orElse: OrElse = "nearest"): Promise<Decision | null> {
+    const steps = this.#options.planner.plan(problem, orElse);
     for (;;) {
       const { done, value } = steps.next();
       if (done === true) return value;

@@ -277,6 +277,25 @@ describe("Remoe's planner", () => {
     }
   });
 
+  it.each([false, true])(
+    "finds the same plan where anything but a feasible one would be nothing to it, if there is one (cold: %s)",
+    (isCold) => {
+      const found = { feasible: 0, nothing: 0 };
+      for (let seed = 0; seed < 60; seed++) {
+        const free = randomInstance(seed, { isCold });
+        const { ttftMs, tpotMs } = plan(free).evaluation;
+        const slo = { ttftMs: ttftMs * (0.6 + 0.2 * (seed % 4)), tpotMs: tpotMs * (0.6 + 0.1 * (seed % 7)) };
+        const problem = { ...free, slo };
+        const [nearest, feasible] = [plan(problem), planNow(remoe, problem, "nothing")];
+        if (nearest.feasible) expect(feasible, `instance ${seed}`).toEqual(nearest);
+        else expect(feasible?.feasible ?? false).toBe(false);
+        found.feasible += nearest.feasible ? 1 : 0;
+        found.nothing += feasible === null ? 1 : 0;
+      }
+      expect(Math.min(found.feasible, found.nothing)).toBeGreaterThan(5);
+    },
+  );
+
   it("plans the same at other prices of the same proportions, for as much more", () => {
     for (let seed = 0; seed < 60; seed++) {
       const problem = instance(seed);

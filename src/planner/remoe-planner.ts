@@ -10,13 +10,13 @@ import type { Planner } from "./planner.ts";
  */
 export const remoe: Planner = {
   name: "remoe",
-  *plan(problem) {
+  *plan(problem, orElse = "nearest") {
     const decisions: (Decision | null)[] = [];
     for (const planner of UNSPLIT) decisions.push(yield* planner.plan(problem));
     const costs = decisions.map((decision) =>
       decision?.feasible === true ? decision.evaluation.cost : Number.POSITIVE_INFINITY,
     );
-    decisions.push(yield* searchSplit(problem, Math.min(...costs)));
+    decisions.push(yield* searchSplit(problem, { below: Math.min(...costs), orElse }));
     const found = decisions.filter((decision) => decision !== null);
     return found.length === 0 ? null : chooseCheapest(found);
   },

@@ -2,6 +2,7 @@ import { chooseCheapest } from "../choose-cheapest.ts";
 import { splitDevices } from "../evaluate.ts";
 import type { Decision } from "../evaluation.ts";
 import { mainNeedMb } from "../memory-needs.ts";
+import type { OrElse } from "../planner.ts";
 import type { PlanningProblem } from "../problem.ts";
 import { isIdleBilled } from "../rates.ts";
 import { smallestSpec } from "../specs.ts";
@@ -44,20 +45,28 @@ const UNLIMITED = {
  * look, coarse to fine; beside these, combinations of options are searched from the relaxation's prices. Where holding
  * functions costs something, that is memory times all layers' time; for given functions it is a price of time, so they are
  * given as well: as few alike ones as hold what m does not.
- * @param below what a plan without remote experts costs: what costs more is not looked for
  * @returns the plan that misses the objectives least if none is found that meets them; `null` if nothing fits, or is cheap enough
  */
-export function* searchSplit(problem: PlanningProblem, below: number): Generator<void, Decision | null, void> {
+export function* searchSplit(problem: PlanningProblem, wanted: WantedPlan): Generator<void, Decision | null, void> {
   const demands: LayerDemand[] = [];
   for (let layer = 0; layer < problem.sizes.layers; layer++) {
     demands.push(new LayerDemand(problem, layer));
     yield;
   }
   const choices = coarseChoices(problem);
-  const first = yield* searchFrom(problem, demands, { choices, below });
+  const first = yield* searchFrom(problem, demands, { choices, ...wanted });
   if (!isMisled(first, choices, problem)) return first.decision;
-  const second = yield* searchFrom(problem, demands, { choices: { ...choices, isEven: false }, below });
+  const second = yield* searchFrom(problem, demands, {
+    choices: { ...choices, isEven: false },
+    ...wanted,
+  });
   return cheapestOf([first.decision, second.decision]);
+}
+
+export interface WantedPlan {
+  /** What a plan without remote experts costs: what costs more is not looked for. */
+  readonly below: number;
+  readonly orElse: OrElse;
 }
 
 interface Searched {
@@ -66,9 +75,8 @@ interface Searched {
   readonly bound: number | null;
 }
 
-interface SearchFrom {
+interface SearchFrom extends WantedPlan {
   readonly choices: CoarseChoices;
-  readonly below: number;
 }
 
 /** Whether even replicas promised what real ones do not keep, which may hold more experts than there is room for. */
@@ -81,12 +89,13 @@ function isMisled({ decision, bound }: Searched, { isEven }: CoarseChoices, { is
 function* searchFrom(
   problem: PlanningProblem,
   demands: readonly LayerDemand[],
-  { choices: { isComplete, ...choices }, below }: SearchFrom,
+  { choices: { isComplete, ...choices }, below, orElse }: SearchFrom,
 ): Generator<void, Searched, void> {
   const coarse = yield* searchOf(problem, demands, choices);
   const mains = (yield* boundMains(coarse, below)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
   const bound = mains[0]?.relaxed.bound ?? null;
-  if (bound === null) return { decision: null, bound };
+  const isHopeless = orElse === "nothing" && !mains.some(({ isWithinReach }) => isWithinReach);
+  if (bound === null || isHopeless) return { decision: null, bound: null };
   const searched = yield* searchInTurn(coarse, mains, isComplete);
   // Nothing of the grid costs less than the bound of its main function.
   const open = mains.slice(0, ROUNDED_MAINS).filter(({ relaxed }) => relaxed.bound < WORTHWHILE * costToBeat(searched));
