@@ -10,6 +10,7 @@ import { GREEDY } from "../src/model/sampling.ts";
 import type { Plan } from "../src/planner/plan.ts";
 import { planNow } from "../src/planner/planner.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
+import { openOwnFolder } from "../src/platform/own-folder.ts";
 import type { Platform } from "../src/platform/platform.ts";
 import {
   type ColdStartComparison,
@@ -21,7 +22,6 @@ import {
 import { methodNamed } from "./cost-methods.ts";
 import { contextOf, sizeOf } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
-import { openOwnFolder } from "./own-folder.ts";
 
 export interface MeasuredStartOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
   /** Of each method. */
@@ -36,7 +36,7 @@ export interface MeasuredStartOptions extends Omit<TrialOptions, "prompts" | "is
  * @throws PROFILE_*, HISTORY_*, PROMPTS_INVALID, what starting functions throws
  */
 export async function measureStarts(options: MeasuredStartOptions): Promise<ColdStartComparison> {
-  await using folder = await openOwnFolder();
+  await using folder = await openOwnFolder({ prefix: "remoe-bench-" });
   const trial = await prepareTrial({ ...options, prompts: options.starts, isCold: true }, folder.path);
   const starts = new Map<string, ColdStartOutcome[]>();
   const progress = createProgress();

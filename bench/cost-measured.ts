@@ -2,6 +2,7 @@ import { loadavg } from "node:os";
 import { median, type Spread, spread } from "../src/core/stats.ts";
 import type { Workload } from "../src/planner/problem.ts";
 import { remoe } from "../src/planner/remoe-planner.ts";
+import { openOwnFolder } from "../src/platform/own-folder.ts";
 import { startContestants } from "./cost-contestants.ts";
 import { type Runs, serveInTurns } from "./cost-runs.ts";
 import {
@@ -15,7 +16,6 @@ import {
   summariseCosts,
 } from "./cost-summary.ts";
 import { prepareTrial, type Trial, type TrialOptions, type TrialPrompt } from "./cost-trial.ts";
-import { openOwnFolder } from "./own-folder.ts";
 
 export interface MeasuredCostOptions extends Omit<TrialOptions, "prompts" | "isCold"> {
   readonly requests: number;
@@ -53,7 +53,7 @@ const REPEATS = 12;
  */
 export async function measureCosts(options: MeasuredCostOptions): Promise<MeasuredCosts> {
   const before = loadavg()[0] ?? 0;
-  await using folder = await openOwnFolder();
+  await using folder = await openOwnFolder({ prefix: "remoe-bench-" });
   const trial = await prepareTrial({ ...options, prompts: WARM_UP + options.requests, isCold: false }, folder.path);
   const { outcomes, repeated, identical } = await serveAll(options, trial);
   const own = outcomes.get(remoe.name);

@@ -16,10 +16,10 @@ import { writeGguf } from "../src/gguf/write.ts";
 import { modelContent } from "../src/model/synth/model-content.ts";
 import { SYNTH_QUANTS, type SynthQuantName } from "../src/model/synth/quants.ts";
 import { TINY_SHAPES, type TinyShapeName, WIDE } from "../src/model/synth/tiny-shapes.ts";
+import { openOwnFolder } from "../src/platform/own-folder.ts";
 import { benchEngine, type EngineBenchmark } from "./engine.ts";
 import { describeMachine, type Machine } from "./machine.ts";
 import { TIMED_MODELS, type TimedModel } from "./model-shapes.ts";
-import { openOwnFolder } from "./own-folder.ts";
 
 /**
  * Which model files Remoe runs: every architecture in every quantisation, checked as the tests do it on small files with
@@ -68,7 +68,7 @@ export interface ModelsBenchmark {
 
 export async function benchModels(options: ModelsBenchOptions): Promise<ModelsBenchmark> {
   const native = loadNative();
-  await using folder = await openOwnFolder();
+  await using folder = await openOwnFolder({ prefix: "remoe-bench-" });
   const path = join(folder.path, "model.gguf");
   const checked: CheckedShape[] = [];
   for (const shape of Object.keys(TINY_SHAPES) as TinyShapeName[]) {

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { median, quantile, type Spread, spread } from "../src/core/stats.ts";
+import { openOwnFolder } from "../src/platform/own-folder.ts";
 import { packageRoot } from "../src/platform/package-root.ts";
 import { describeMachine, type Machine } from "./machine.ts";
-import { openOwnFolder } from "./own-folder.ts";
 import { type Contender, openContenders, type Payload, payloadBytes } from "./wire-contenders.ts";
 import type { WireEndpoints } from "./wire-endpoints.ts";
 
@@ -73,7 +73,7 @@ const CALLS = { empty: 200, row: 200, batch: 16 } as const satisfies Record<Payl
 
 export async function benchWire({ rounds }: WireBenchOptions): Promise<WireBenchmark> {
   const before = loadavg()[0] ?? 0;
-  await using folder = await openOwnFolder();
+  await using folder = await openOwnFolder({ prefix: "remoe-bench-" });
   const script = join(packageRoot(), "dist", "bench", "wire-server.js");
   const server = spawn(process.execPath, [script, folder.path], { stdio: ["pipe", "pipe", "inherit"] });
   const closed = once(server, "close");

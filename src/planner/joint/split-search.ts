@@ -102,7 +102,7 @@ function* searchFrom(
   const others = open.length === 0 ? [] : [yield* roundRelaxed(coarse, open), yield* uniformStarts(problem, demands)];
   const decision = cheapestOf([searched, ...others]);
   // Out of reach of the objectives it may still make starts shorter.
-  const mayHelp = isSharingCheaper(problem) || (problem.isCold && decision?.feasible === false);
+  const mayHelp = isSharingPriced(problem) || (problem.isCold && decision?.feasible === false);
   if (decision === null || !mayHelp) return { decision, bound };
   return { decision: yield* resizeFunctions(coarse.grid, decision), bound };
 }
@@ -203,7 +203,7 @@ function mostChosen(grid: OptionGrid, { columns: searched, remoteOptions }: Rela
 }
 
 /** Whether what a plan costs depends on which layers share functions. */
-function isSharingCheaper(problem: PlanningProblem): boolean {
+function isSharingPriced(problem: PlanningProblem): boolean {
   return isStartBilled(problem) || isIdleBilled(problem.prices);
 }
 
@@ -229,7 +229,7 @@ function* searchMain(
   const below = isFound ? best.evaluation.cost : Number.POSITIVE_INFINITY;
   const within = main.isWithinReach ? yield* combineWithin(search, main, { below, beam }) : [];
   if (within.length > 0 || isFound) {
-    const finalists = within.slice(0, isSharingCheaper(problem) ? FINALISTS : 1);
+    const finalists = within.slice(0, isSharingPriced(problem) ? FINALISTS : 1);
     return yield* decideSplit(search.grid, main.memoryMb, finalists);
   }
   const missing = yield* search.combine(

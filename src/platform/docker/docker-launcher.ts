@@ -1,9 +1,8 @@
-import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { startJanitor } from "../janitor.ts";
 import { launchFunction } from "../launch-function.ts";
 import type { Launcher } from "../launcher.ts";
+import { openOwnFolder } from "../own-folder.ts";
 import type { Limits } from "../platform.ts";
 import { buildImage } from "./image.ts";
 import { functionUser } from "./run-arguments.ts";
@@ -24,21 +23,17 @@ export interface DockerLauncherOptions {
  * @throws CONTAINER_ENGINE_UNAVAILABLE, CONTAINER_IMAGE_FAILED, NATIVE_PLATFORM_UNSUPPORTED
  */
 export async function createDockerLauncher(options: DockerLauncherOptions): Promise<Launcher> {
-  const { secret, program, tempFolder = tmpdir() } = options;
+  const { secret, program, tempFolder } = options;
   const { tag: image } = await buildImage({ program });
-  const folder = await mkdtemp(join(tempFolder, "remoe-"));
-  const premises = { secret, image, folder, shared: join(folder, "shared") };
+  const folder = await openOwnFolder({ prefix: "remoe-", tempFolder });
+  const premises = { secret, image, folder: folder.path, shared: join(folder.path, "shared") };
   await mkdir(premises.shared, { mode: 0o700 });
   await chown(premises.shared, ...functionUser());
-  const janitor = startJanitor(folder, []);
   return {
     name: "docker",
     launch: (spec, instanceId, signal) =>
       launchFunction(() => new RunningContainer(premises, spec, instanceId), { spec, settle }, signal),
-    async close() {
-      await rm(folder, { recursive: true, force: true });
-      await janitor.dismiss();
-    },
+    close: async () => await folder[Symbol.asyncDispose](),
   };
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Limits } from "../platform.ts";
 import { Cgroup } from "./cgroup.ts";
@@ -44,10 +45,19 @@ export interface Confinement {
  * know no share of processor time.
  * @param name of the groups; unique among those who run now
  * @param facts `null` on systems without control groups, which get no limits
+ * @param announce is told the path of each group before it is made
  */
-export async function createLimiter(name: string, facts: CgroupFacts | null): Promise<Limiter> {
-  const memory = await createGroup("memory", name, facts);
-  const cpu = await createGroup("cpu", name, facts);
+export async function createLimiter(
+  name: string,
+  facts: CgroupFacts | null,
+  announce: (cgroupPath: string) => void = () => {},
+): Promise<Limiter> {
+  const createGroup = async (controller: Controller): Promise<Cgroup | null> => {
+    const found = facts === null ? null : findCgroup(controller, facts);
+    return found === null ? null : await tryGroup(new Cgroup(controller, found), name, announce);
+  };
+  const memory = await createGroup("memory");
+  const cpu = await createGroup("cpu");
   const cgroups = [memory, cpu].filter((cgroup) => cgroup !== null);
   const withoutGroup = facts === null ? "none" : "rlimit";
   return {
@@ -77,12 +87,10 @@ export async function createLimiter(name: string, facts: CgroupFacts | null): Pr
 }
 
 /** @returns `null` where this process may not make groups for others, or the controller is not there */
-async function createGroup(controller: Controller, name: string, facts: CgroupFacts | null): Promise<Cgroup | null> {
-  const found = facts === null ? null : findCgroup(controller, facts);
-  if (found === null) return null;
-  const own = new Cgroup(controller, found);
+async function tryGroup(own: Cgroup, name: string, announce: (cgroupPath: string) => void): Promise<Cgroup | null> {
   try {
     own.delegate();
+    announce(join(own.path, name));
     const group = own.createChild(name);
     group.delegate();
     const probe = group.createChild("probe");

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -296,6 +296,18 @@ describe.skipIf(process.platform === "win32")("when the gateway is killed (needs
     for (const pid of [leased[0] ?? 0, waiting]) process.kill(pid, "SIGSTOP");
     gateway.kill("SIGKILL");
     await vi.waitUntil(() => !pids.some(isAlive), { timeout: 10_000 });
+    await vi.waitUntil(() => leftovers(gateway.pid).length === 0, { timeout: 10_000 });
+  });
+
+  it("nothing is left of one that has only begun: no folder, and no control group that it tried", async () => {
+    // What a group is tried with.
+    writeFileSync(join(programs, "true"), "#!/bin/sh\nexec sleep 60\n", { mode: 0o700 });
+    const gateway = spawn(process.execPath, [bundle, STAND_IN_PROGRAM, folder], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, PATH: `${programs}:${process.env["PATH"]}` },
+    });
+    await vi.waitUntil(() => leftovers(gateway.pid).length > (limits.cpu === "none" ? 0 : 1), { timeout: 10_000 });
+    gateway.kill("SIGKILL");
     await vi.waitUntil(() => leftovers(gateway.pid).length === 0, { timeout: 10_000 });
   });
 });

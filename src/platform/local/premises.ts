@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { functionCommand } from "../function-command.ts";
-import { startJanitor } from "../janitor.ts";
+import { openOwnFolder } from "../own-folder.ts";
 import { type CgroupFacts, readCgroupFacts } from "./find-cgroup.ts";
 import { createLimiter, type Limiter } from "./limiter.ts";
 
@@ -17,9 +14,6 @@ export interface LocalLauncherOptions {
   readonly cgroups?: CgroupFacts | null;
 }
 
-/** That `mkdtemp` adds to a name. */
-const RANDOM_CHARACTERS = 6;
-
 /** What the functions of one launcher share. */
 export interface Premises {
   readonly secret: string;
@@ -32,21 +26,18 @@ export interface Premises {
 }
 
 export async function openPremises(options: LocalLauncherOptions): Promise<Premises> {
-  const { secret, tempFolder = tmpdir(), command = functionCommand(), cgroups = readCgroupFacts() } = options;
-  const folder = await mkdtemp(join(tempFolder, "remoe-"));
-  // Names tell whose the groups are; the random end of the folder's makes them distinct.
-  const limiter = await createLimiter(`remoe-${process.pid}-${folder.slice(-RANDOM_CHARACTERS)}`, cgroups);
-  const paths = new Set(limiter.cgroups.map(({ path }) => path));
-  const janitor = process.platform === "win32" ? null : startJanitor(folder, [...paths]);
+  const { secret, tempFolder, command = functionCommand(), cgroups = readCgroupFacts() } = options;
+  const folder = await openOwnFolder({ prefix: "remoe-", tempFolder });
+  // Names tell whose the groups are; the folder's id makes them distinct.
+  const limiter = await createLimiter(`remoe-${process.pid}-${folder.id}`, cgroups, folder.own);
   return {
     secret,
     command,
-    folder,
+    folder: folder.path,
     limiter,
     async close() {
       await limiter.close();
-      await rm(folder, { recursive: true, force: true });
-      await janitor?.dismiss();
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
