@@ -250,6 +250,13 @@ export const ERRORS = {
     hint: "Run `remoe doctor`, and with --log-level debug to see the function's own output.",
     retryable: true,
   },
+  FUNCTION_VERSION_UNSUPPORTED: {
+    ...broken,
+    exitCode: 5,
+    httpStatus: 502,
+    message: "the function {function} speaks version {theirs} of Remoe's protocol, this gateway speaks {ours}",
+    hint: "Run functions and gateway from one image: give each build a tag of its own, or have nodes fetch it anew.",
+  },
   FUNCTION_FAILED: {
     ...broken,
     exitCode: 5,

@@ -8,6 +8,7 @@ import type { ReadyReport } from "./spec.ts";
 const GRACE_MS = 30_000;
 const REPORT: ReadyReport = {
   type: "ready",
+  protocol: 2,
   endpoint: "tcp://0.0.0.0:7070",
   weightBytes: 1,
   coldStart: { processMs: 1, librariesMs: 2, weightsMs: 3 },

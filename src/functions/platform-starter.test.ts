@@ -10,6 +10,7 @@ const SECRET = "secret";
 const LISTEN = "http://127.0.0.1:0";
 const REPORT: ReadyReport = {
   type: "ready",
+  protocol: 2,
   endpoint: "http://0.0.0.0:8080",
   weightBytes: 1,
   coldStart: { processMs: 1, librariesMs: 2, weightsMs: 3 },

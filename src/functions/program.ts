@@ -9,7 +9,7 @@ import { parentStarter } from "./parent-starter.ts";
 import { platformStarter } from "./platform-starter.ts";
 import { readStart } from "./read-start.ts";
 import type { ServeStart, Serving } from "./serving.ts";
-import type { FunctionStart, ReadyReport } from "./spec.ts";
+import { type FunctionStart, PROTOCOL, type ReadyReport } from "./spec.ts";
 import type { Starter } from "./starter.ts";
 
 /**
@@ -51,6 +51,7 @@ async function start({ routes }: Starter, tellStart: () => Promise<FunctionStart
   drain = serving.drain;
   return {
     type: "ready",
+    protocol: PROTOCOL,
     endpoint: serving.endpoint,
     weightBytes: serving.weightBytes,
     coldStart: {

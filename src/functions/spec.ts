@@ -71,11 +71,19 @@ export interface ControlStart {
   readonly failureFile: string;
 }
 
+/**
+ * Version of what functions, gateways and platforms say to each other here and in protocol.ts; to be raised when one side
+ * has to know of a change. Version 1 does not tell it.
+ */
+export const PROTOCOL = 2;
+
 /** What a function tells its starter when it serves, or the reason why it cannot; one line of JSON. */
 export type StartReport = ReadyReport | { readonly type: "failed"; readonly error: unknown };
 
 export interface ReadyReport {
   readonly type: "ready";
+  /** {@link PROTOCOL} */
+  readonly protocol?: number;
   readonly endpoint: string;
   readonly coldStart: StartTimes;
   readonly weightBytes: number;

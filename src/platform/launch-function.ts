@@ -1,5 +1,5 @@
 import { remoeError, reviveError, type SerialisedError } from "../core/errors.ts";
-import type { ColdStart, StartReport } from "../functions/spec.ts";
+import { type ColdStart, PROTOCOL, type ReadyReport, type StartReport } from "../functions/spec.ts";
 import type { LaunchedFunction } from "./launcher.ts";
 import type { Exit, FunctionSpec } from "./platform.ts";
 
@@ -26,7 +26,7 @@ export interface RunningInstance {
  * Waits until a function is ready. One that is not wanted any more, or does not become ready, is gone when this throws.
  * @param settle what is left to do then
  * @param createdAt when its process was created, if that was before; monotonic milliseconds
- * @throws FUNCTION_START_FAILED, FUNCTION_OUT_OF_MEMORY, the function's own error, the signal's reason
+ * @throws FUNCTION_START_FAILED, FUNCTION_OUT_OF_MEMORY, FUNCTION_VERSION_UNSUPPORTED, the function's own error, the signal's reason
  */
 export async function launchFunction<Running extends RunningInstance>(
   start: () => Running,
@@ -66,14 +66,18 @@ interface LaunchOptions<Running> {
 type Settled = Pick<LaunchedFunction, "pid" | "limits"> & Pick<ColdStart, "pod">;
 type Settle<Running> = (running: Running) => Settled | Promise<Settled>;
 
-async function untilReady(
-  running: RunningInstance,
-  spec: FunctionSpec,
-): Promise<Extract<StartReport, { readonly type: "ready" }>> {
+async function untilReady(running: RunningInstance, spec: FunctionSpec): Promise<ReadyReport> {
   const first = await Promise.race([running.report, running.ended]);
-  if (first.type === "ready") return first;
+  if (first.type === "ready") return ofThisVersion(first, spec);
   if (first.type === "failed") throw reviveError(first.error as SerialisedError);
   throw startError(first, spec);
+}
+
+/** An image may be another one on another machine, under the same name. */
+function ofThisVersion(report: ReadyReport, { name }: FunctionSpec): ReadyReport {
+  const { protocol: theirs = 1 } = report;
+  if (theirs === PROTOCOL) return report;
+  throw remoeError("FUNCTION_VERSION_UNSUPPORTED", { function: name, theirs, ours: PROTOCOL });
 }
 
 function startError({ exit, peakMb }: Ending, { name, program, memoryMb }: FunctionSpec): Error {

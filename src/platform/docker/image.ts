@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { remoeError } from "../../core/errors.ts";
 import { functionCommand } from "../function-command.ts";
+import { openOwnFolder } from "../own-folder.ts";
 import { assertEngine, docker } from "./docker-cli.ts";
 import { type ImageFiles, libraryPath, listImageFiles, NODE, PROGRAM } from "./image-files.ts";
 
@@ -98,14 +98,11 @@ async function imageBytes(tag: string): Promise<number | null> {
 
 /** The classic builder needs no plug-in, and nothing of what BuildKit adds is used. */
 async function build(files: ImageFiles, tag: string): Promise<void> {
-  const context = await mkdtemp(join(tmpdir(), "remoe-image-"));
-  try {
-    await writeContext(files, context);
-    const env = { ...process.env, DOCKER_BUILDKIT: "0" };
-    await docker(["build", "--quiet", "--tag", tag, "--file", join(context, CONTAINERFILE), context], { env });
-  } finally {
-    await rm(context, { recursive: true, force: true });
-  }
+  await using context = await openOwnFolder({ prefix: "remoe-image-" });
+  const { path } = context;
+  await writeContext(files, path);
+  const env = { ...process.env, DOCKER_BUILDKIT: "0" };
+  await docker(["build", "--quiet", "--tag", tag, "--file", join(path, CONTAINERFILE), path], { env });
 }
 
 async function writeContext(files: ImageFiles, folder: string): Promise<void> {

@@ -8,6 +8,7 @@ import { Lifeline } from "./lifeline.ts";
 const IP = "127.2.0.1";
 const REPORT: ReadyReport = {
   type: "ready",
+  protocol: 2,
   endpoint: "tcp://0.0.0.0:7070",
   weightBytes: 1,
   coldStart: { processMs: 1, librariesMs: 2, weightsMs: 3 },

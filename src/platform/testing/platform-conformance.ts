@@ -207,6 +207,17 @@ export function describePlatform(
         });
       });
 
+      it.each([
+        ["another than this gateway", 3, "version 3"],
+        ["one that was not told yet", undefined, "version 1"],
+      ])("is its version, when it speaks %s", async (_, protocol, message) => {
+        const acquired = platform.acquire(standInSpec({ start: { protocol } }));
+        await expect(acquired).rejects.toMatchObject({
+          code: "FUNCTION_VERSION_UNSUPPORTED",
+          message: expect.stringContaining(message),
+        });
+      });
+
       it.skipIf(!held)("is too much memory (needs a means to limit it)", async () => {
         const { endpoint, exited } = await platform.acquire(limited);
         await expect(callStandIn(endpoint, "/allocate?mb=400")).rejects.toThrow();

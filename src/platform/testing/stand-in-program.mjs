@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
  */
 const bootedAt = Date.now();
 const { program, listen, control, spawnedAt = performance.timeOrigin, memoryMb } = JSON.parse(await readStart());
-const { failWith, exitWith, allocateMb, hang, say } = program.standIn;
+const { protocol, failWith, exitWith, allocateMb, hang, say } = program.standIn;
 /** What it told its starter. */
 let told = {};
 /** Kept, so that it counts. */
@@ -130,6 +130,6 @@ if (failWith !== undefined) {
   setInterval(() => {}, 2 ** 30); // Else there would be nothing left to do.
 } else {
   const coldStart = { processMs: bootedAt - spawnedAt, librariesMs: 0, weightsMs: 0 };
-  told = { type: "ready", endpoint: await serve(), coldStart, weightBytes: 0 };
+  told = { type: "ready", protocol, endpoint: await serve(), coldStart, weightBytes: 0 };
   starter.ready(told);
 }
