@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { writeGguf } from "../src/gguf/write.ts";
 import { runRemoe, startRemoe } from "./run-remoe.ts";
 
@@ -110,6 +110,48 @@ describe("remoe", () => {
     });
   });
 });
+
+describe.skipIf(!existsSync("/dev/full"))("on a disk without space (needs /dev/full)", () => {
+  const MEASURE = ["bench", "plan", "--shapes", "gpt2-moe", "--prompts", "1", "--instances", "0"];
+
+  it("a result that its file does not take is printed as JSON, and the exit code tells", async () => {
+    const { code, stdout, stderr } = await runRemoe([
+      ...MEASURE,
+      "--out",
+      "/dev/full",
+      "--plot",
+      join(folder, "p.svg"),
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("cannot write to '/dev/full': ENOSPC");
+    expect(JSON.parse(stdout).shapes).toHaveLength(1);
+    expect(existsSync(join(folder, "p-costs.svg"))).toBe(true);
+  });
+
+  it("standard output that takes nothing is an error that is told once", async () => {
+    const { code, stderr } = await runRemoe(["--help"], { full: "stdout" });
+    expect(code).toBe(2);
+    expect(stderr.match(/cannot write to 'standard output': ENOSPC/g)).toHaveLength(1);
+  });
+
+  it("a server serves on, though nobody reads its log", async () => {
+    const port = await freePort();
+    const remoe = startRemoe(["serve", "--port", String(port)], { full: "stderr" });
+    const answers = () => fetch(`http://127.0.0.1:${port}/v1/models`).then(({ status }) => status);
+    await vi.waitUntil(() => answers().catch(() => null), { timeout: 20_000 });
+    expect([await answers(), await answers()]).toEqual([200, 200]);
+    remoe.child.kill("SIGINT");
+    expect((await remoe.ended).code).toBe(130);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
 
 describe("remoe inspect", () => {
   it("prints the table of a model for people", async () => {

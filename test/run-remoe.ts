@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -28,24 +29,28 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input; empty by default. */
   readonly input?: string;
+  /** A stream that goes to a disk without space. */
+  readonly full?: "stdout" | "stderr";
 }
 
 /** Starts the built command line in a process group of its own. */
-export function startRemoe(args: readonly string[], { env = {}, input = "" }: StartOptions = {}): RunningRemoe {
+export function startRemoe(args: readonly string[], { env = {}, input = "", full }: StartOptions = {}): RunningRemoe {
+  const stream = (name: string) => (name === full ? openSync("/dev/full", "w") : "pipe");
   const child = spawn(process.execPath, ["bin/remoe.js", ...args], {
     cwd: ROOT,
     detached: true,
+    stdio: ["pipe", stream("stdout"), stream("stderr")],
     env: { ...inheritedEnvironment(), ...env },
   });
   const output = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
-    child[stream].setEncoding("utf8").on("data", (text: string) => {
+    child[stream]?.setEncoding("utf8").on("data", (text: string) => {
       output[stream] += text;
     });
   }
   // One that has ended by then reads nothing.
-  child.stdin.on("error", () => {});
-  child.stdin.end(input);
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(input);
   const ended = once(child, "close").then(([code]) => ({ code: code as number | null, ...output }));
   return {
     child,
@@ -55,7 +60,7 @@ export function startRemoe(args: readonly string[], { env = {}, input = "" }: St
         const found = output[stream].match(text);
         if (found !== null) return found;
         if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} first: ${output.stderr}`);
-        await Promise.race([once(child[stream], "data"), ended]);
+        await Promise.race([child[stream] && once(child[stream], "data"), ended]);
       }
     },
     isAlive: () => groupExists(child.pid),

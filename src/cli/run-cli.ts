@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import { isOn } from "./flag.ts";
 import { createProgram } from "./program.ts";
 import { reportError } from "./report-error.ts";
+import { reportUnwritable } from "./write-output.ts";
 
 /**
  * Runs a command line and leaves the exit code in `process.exitCode`: the process ends by itself when nothing is left
@@ -9,7 +10,7 @@ import { reportError } from "./report-error.ts";
  * @param argv words after the program's name
  */
 export async function runCli(argv: readonly string[]): Promise<void> {
-  ignoreBrokenPipe();
+  outliveOutput();
   try {
     await parse(argv);
   } catch (thrown) {
@@ -35,9 +36,16 @@ function exitCodeOf(thrown: unknown, argv: readonly string[]): number {
   return reportError(thrown, { json: argv.includes("--json") || isOn("REMOE_JSON") });
 }
 
-/** A reader such as `head` may leave whenever it has seen enough. */
-function ignoreBrokenPipe(): void {
+/**
+ * A reader such as `head` may leave whenever it has seen enough. A disk that is full is told once; and a server whose log is
+ * on it serves on.
+ */
+function outliveOutput(): void {
+  let isTold = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code === "EPIPE" || isTold) return;
+    isTold = true;
+    reportUnwritable("standard output", error);
   });
+  process.stderr.on("error", () => {});
 }

@@ -36,6 +36,12 @@ export const ERRORS = {
   // Command line and configuration
   USAGE_INVALID: { ...badInput, message: "{problem}", hint: "Run `{command} --help` for what it accepts." },
 
+  OUTPUT_UNWRITABLE: {
+    ...badInput,
+    message: "cannot write to '{path}': {reason}",
+    hint: "Check the free space of the disk and that this user may write there. A result that no file takes is printed as JSON.",
+  },
+
   // Model files
   MODEL_NOT_FOUND: {
     exitCode: 3,

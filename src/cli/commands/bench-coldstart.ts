@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { benchColdStart, type ColdStartBenchmark } from "../../../bench/coldstart.ts";
 import { toColdStartChart } from "../../../bench/coldstart-chart.ts";
@@ -11,6 +10,7 @@ import { formatMs } from "../format.ts";
 import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 import { addTrialFlags, type TrialFlags, toTrial } from "../trial-flags.ts";
+import { writeOutput } from "../write-output.ts";
 
 interface BenchColdStartFlags extends TrialFlags, ResultFlags {
   readonly starts: number;
@@ -38,8 +38,8 @@ Examples:
 
 async function run({ starts, plot, out, json, ...flags }: BenchColdStartFlags): Promise<void> {
   const result = await benchColdStart({ ...toTrial(flags), starts });
-  if (plot !== undefined) writeFileSync(plot, renderChart(toColdStartChart([...result.measured, ...result.modelled])));
   writeResult(result, { out, json }, () => describe(result));
+  if (plot !== undefined) writeOutput(plot, renderChart(toColdStartChart([...result.measured, ...result.modelled])));
 }
 
 function describe({ measured, modelled }: ColdStartBenchmark): string {

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { benchCost, type CostBenchmark } from "../../../bench/cost.ts";
 import { toCostChart, toRatioChart } from "../../../bench/cost-chart.ts";
@@ -13,6 +12,7 @@ import { formatMs } from "../format.ts";
 import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
 import { addTrialFlags, type TrialFlags, toTrial } from "../trial-flags.ts";
+import { writeOutput } from "../write-output.ts";
 
 interface BenchCostFlags extends TrialFlags, ResultFlags {
   readonly requests: number;
@@ -46,9 +46,9 @@ Examples:
 
 async function run({ requests, plot, plotRatios, out, json, ...flags }: BenchCostFlags): Promise<void> {
   const result = await benchCost({ ...toTrial(flags), requests });
-  if (plot !== undefined) writeFileSync(plot, renderChart(toCostChart([...result.measured, ...result.modelled])));
-  if (plotRatios !== undefined) writeFileSync(plotRatios, renderChart(toRatioChart(result.ratios)));
   writeResult(result, { out, json }, () => describe(result));
+  if (plot !== undefined) writeOutput(plot, renderChart(toCostChart([...result.measured, ...result.modelled])));
+  if (plotRatios !== undefined) writeOutput(plotRatios, renderChart(toRatioChart(result.ratios)));
 }
 
 function describe({ measured, modelled, ratios }: CostBenchmark): string {

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError } from "commander";
 import { benchPlan, type PlanBenchmark, type PlanBenchOptions, SHAPE_NAMES } from "../../../bench/plan.ts";
 import { planCharts } from "../../../bench/plan-chart.ts";
@@ -10,6 +9,7 @@ import { bundledModel } from "../bundled-model.ts";
 import { flag } from "../flag.ts";
 import { createProgress } from "../progress.ts";
 import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
+import { writeOutput } from "../write-output.ts";
 
 interface BenchPlanFlags extends ResultFlags {
   readonly shapes: readonly string[];
@@ -78,8 +78,8 @@ function shapeNames(text: string): readonly string[] {
 
 async function run({ out, plot, json, ...flags }: BenchPlanFlags): Promise<void> {
   const result = await measure(flags);
-  if (plot !== undefined) draw(result, plot);
   writeResult(result, { out, json }, () => describePlans(result));
+  if (plot !== undefined) draw(result, plot);
 }
 
 async function measure({ history, test, profile, model, ...options }: BenchPlanFlags): Promise<PlanBenchmark> {
@@ -104,5 +104,5 @@ function toHistories(history: string | undefined, test: string | undefined): Pla
 
 function draw(result: PlanBenchmark, path: string): void {
   const stem = path.replace(/\.svg$/, "");
-  for (const { name, chart } of planCharts(result)) writeFileSync(`${stem}-${name}.svg`, renderChart(chart));
+  for (const { name, chart } of planCharts(result)) writeOutput(`${stem}-${name}.svg`, renderChart(chart));
 }

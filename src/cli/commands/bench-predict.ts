@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { renderChart } from "../../../bench/plot.ts";
 import { benchPredict, type PredictBenchmark } from "../../../bench/predict.ts";
@@ -12,6 +11,7 @@ import { flag } from "../flag.ts";
 import { formatCount, formatMs } from "../format.ts";
 import { outFlag, type ResultFlags, writeResult } from "../result-flags.ts";
 import { formatTable } from "../table.ts";
+import { writeOutput } from "../write-output.ts";
 
 interface BenchPredictFlags extends ResultFlags {
   readonly model?: string;
@@ -57,8 +57,8 @@ Examples:
 
 async function run({ model, out, plot, json, ...options }: BenchPredictFlags): Promise<void> {
   const result = await benchPredict({ model: model ?? bundledModel(), ...options });
-  if (plot !== undefined) writeFileSync(plot, renderChart(toChart(result)));
   writeResult(result, { out, json }, () => describe(result));
+  if (plot !== undefined) writeOutput(plot, renderChart(toChart(result)));
 }
 
 function describe(result: PredictBenchmark): string {
