@@ -24,7 +24,8 @@ export interface TimedDecisions {
 const SPREAD: ByKind<Margin> = { unsplit: { ttft: 1.29, tpot: 1.06 }, split: { ttft: 1.12, tpot: 1.11 } };
 
 /**
- * Has a gateway that knows similar requests decide for one of each group, and for another one.
+ * Has a gateway that knows similar requests decide for one of each group, and for another one. No functions run: each plan
+ * that does would be evaluated besides.
  * @param problems with the same objectives; at least one
  * @param wall in milliseconds
  */
