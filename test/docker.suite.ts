@@ -206,7 +206,14 @@ describe.skipIf(engine.missing !== null)("when the gateway is killed", () => {
     folder = mkdtempSync(join(packageRoot(), "node_modules", ".remoe-test-"));
     gatewayProgram = join(folder, "crashing-gateway.mjs");
     const entry = join(packageRoot(), "src", "platform", "docker", "testing", "crashing-gateway.ts");
-    await build({ entryPoints: [entry], outfile: gatewayProgram, bundle: true, platform: "node", format: "esm" });
+    await build({
+      entryPoints: [entry],
+      outfile: gatewayProgram,
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "esm",
+    });
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 

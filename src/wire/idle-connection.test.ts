@@ -21,6 +21,7 @@ async function bundleProgram(): Promise<string> {
     stdin: { contents: PROGRAM, resolveDir: import.meta.dirname, loader: "ts" },
     bundle: true,
     platform: "node",
+    target: "node20",
     format: "esm",
     write: false,
   });

@@ -207,6 +207,7 @@ describe.skipIf(missing !== null)("when the gateway is killed", () => {
       outfile: program,
       bundle: true,
       platform: "node",
+      target: "node20",
       format: "esm",
       packages: "external",
     });

@@ -280,7 +280,14 @@ describe.skipIf(process.platform === "win32")("when the gateway is killed (needs
     programs = mkdtempSync(join(tmpdir(), "remoe-test-"));
     bundle = join(programs, "crashing-gateway.mjs");
     const entry = join(import.meta.dirname, "..", "testing", "crashing-gateway.ts");
-    await build({ entryPoints: [entry], outfile: bundle, bundle: true, platform: "node", format: "esm" });
+    await build({
+      entryPoints: [entry],
+      outfile: bundle,
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "esm",
+    });
   });
   afterAll(() => rmSync(programs, { recursive: true }));
 
