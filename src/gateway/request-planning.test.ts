@@ -50,6 +50,7 @@ function createTestPlanning(options: TestOptions = {}) {
     name: "scripted",
     *plan(problem) {
       problems.push(problem);
+      now += options.planMs ?? 1;
       yield;
       const plan = plans[Math.min(problems.length, plans.length) - 1] as Plan;
       const placement = { plan, devices: "cpu" } as const;
@@ -80,7 +81,6 @@ function createTestPlanning(options: TestOptions = {}) {
     reuse,
     pause: async () => {
       pauses++;
-      now += options.planMs ?? 0;
     },
     clock: () => now,
     signal: new AbortController().signal,
@@ -147,6 +147,12 @@ describe("planning a request", () => {
     const { planning, pauses } = createTestPlanning();
     expect(await planning.choose(QUERY, 0)).toMatchObject({ plan: SMALL, reasons: { source: "new", feasible: true } });
     expect(pauses()).toBe(1);
+  });
+
+  it("does not pause between steps too short for streams to notice", async () => {
+    const { planning, pauses } = createTestPlanning({ planMs: 0.1 });
+    await planning.choose(QUERY, 0);
+    expect(pauses()).toBe(0);
   });
 
   it("expects an answer as long as those of similar requests, within what was asked for", async () => {

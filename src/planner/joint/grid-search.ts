@@ -59,6 +59,27 @@ export class GridSearch {
   *relax({ memoryMb, columns }: Pairing, below: number): Generator<void, RelaxedMain | null, void> {
     const { main, budget } = this.#open({ memoryMb, columns });
     if (budget.leastCost >= below) return null;
+    return yield* this.#relax(main, { budget, columns }, below);
+  }
+
+  /**
+   * Whether any main function may keep the limits: if so, the largest does, which is the fastest, with everything remote
+   * in functions of its own.
+   */
+  *mayKeepLimits(): Generator<void, boolean, void> {
+    const { problem, columns } = this.grid;
+    if (problem.slo.ttftMs === null && problem.slo.tpotMs === null) return true;
+    const main = this.#mainOf(problem.specs.main.at(-1) ?? 0);
+    const all = { budget: budgetOf(problem, main), columns: { from: 0, end: columns.length } };
+    const relaxed = yield* this.#relax(main, all, Number.POSITIVE_INFINITY);
+    return relaxed?.isWithinReach === true;
+  }
+
+  *#relax(
+    main: MainFunction,
+    { budget, columns }: Pick<RelaxedMain, "budget" | "columns">,
+    below: number,
+  ): Generator<void, RelaxedMain | null, void> {
     this.#terms.fill(main, budget, columns);
     yield;
     const boundAt = this.#relaxation.open(budget, columns);
@@ -69,15 +90,20 @@ export class GridSearch {
     const isWithinReach = relaxed.bound <= (budget.baseCost + this.#terms.dearest(columns)) * ROUNDING;
     // Where no price keeps the limits, prices grow beyond what is of use elsewhere.
     if (isWithinReach) this.#prices = relaxed.multipliers;
-    return { memoryMb, columns, budget, relaxed, kept, keepsLimits, isWithinReach };
+    return { memoryMb: main.memoryMb, columns, budget, relaxed, kept, keepsLimits, isWithinReach };
   }
 
   #open({ memoryMb, columns }: Pairing): { readonly main: MainFunction; readonly budget: Budget } {
     const { problem } = this.grid;
-    const { profile, prices } = problem;
-    const main = mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
-    const held = isIdleBilled(prices) ? (this.grid.columns[columns.from] as PricedColumn) : null;
+    const main = this.#mainOf(memoryMb);
+    const held = isIdleBilled(problem.prices) ? (this.grid.columns[columns.from] as PricedColumn) : null;
     return { main, budget: budgetOf(problem, main, held) };
+  }
+
+  #mainOf(memoryMb: number): MainFunction {
+    const { problem } = this.grid;
+    const { profile } = problem;
+    return mainFunction(problem, { memoryMb, devices: splitDevices(profile), times: profile.split });
   }
 
   /** Of the main function relaxed last. */

@@ -92,6 +92,7 @@ function* searchFrom(
   { choices: { isComplete, ...choices }, below, orElse }: SearchFrom,
 ): Generator<void, Searched, void> {
   const coarse = yield* searchOf(problem, demands, choices);
+  if (orElse === "nothing" && !(yield* coarse.mayKeepLimits())) return { decision: null, bound: null };
   const mains = (yield* boundMains(coarse, below)).filter(({ relaxed }) => relaxed.bound < COARSENESS * below);
   const bound = mains[0]?.relaxed.bound ?? null;
   const isHopeless = orElse === "nothing" && !mains.some(({ isWithinReach }) => isWithinReach);
